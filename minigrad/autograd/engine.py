@@ -1,0 +1,306 @@
+"""The walk: from outputs back to leaves, each node once, summing gradients on the way.
+
+Why the order matters, in three lines::
+
+    a = tensor(1.0, requires_grad=True)
+    b = a + a                       # node 1
+    c = b + b                       # node 2, uses b twice
+
+Walking *paths* visits node 1 twice here, and 2^60 times after 60 doublings. Visiting node 1 as soon as one of its
+two gradients has arrived loses the other. Every user of a tensor is younger than the node that made it, so taking
+the youngest node first means that a node's gradient is complete when its turn comes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+from minigrad.autograd.grad_mode import set_grad_enabled
+from minigrad.autograd.node import Node, TensorBase, tensor_of
+from minigrad.backend import array_module
+
+Gradients = dict[Any, Any]  # from node or leaf to the sum of what arrived there
+
+
+def walk(
+    starts: Iterable[tuple[Any, Any]],
+    create_graph: bool = False,
+    retain_graph: bool = False,
+    needed: set[Any] | None = None,
+) -> Gradients:
+    """Propagate gradients from ``starts``, pairs of (node or leaf, gradient), and return what reached the leaves.
+
+    Gradients are arrays; with ``create_graph`` they are tensors, and the walk is itself recorded. With ``needed``,
+    only those nodes and leaves are visited.
+    """
+    sums: Gradients = {}
+    queue: list[tuple[int, Node]] = []  # the youngest node first
+
+    def add(target: Any, g: Any) -> None:
+        if target in sums:
+            sums[target] = sums[target] + g
+        else:
+            sums[target] = g
+            if type(target) is Node:
+                heappush(queue, (-target.number, target))
+
+    for start, g in starts:
+        add(start, g)
+    while queue:
+        node = heappop(queue)[1]
+        g = sums.pop(node)
+        if node.hooks is not None:
+            g = run_hooks(node.hooks, g)
+        for parent, share in node.contributions(g, create_graph):
+            if needed is None or parent in needed:
+                add(parent, share)
+        if not retain_graph:
+            node.release()
+    return sums
+
+
+def run_hooks(hooks: Sequence[Callable[[Any], Any]], g: Any) -> Any:
+    """Show the gradient to each hook as a tensor; what a hook returns, if anything, replaces it."""
+    for hook in list(hooks):
+        seen = g if isinstance(g, TensorBase) else tensor_of(TensorBase.plain, array_module(g).asarray(g))
+        replaced = hook(seen)
+        if replaced is not None:
+            if replaced.shape != g.shape:
+                raise RuntimeError(
+                    f"backward: a hook returned a gradient of shape {tuple(replaced.shape)}, expected {tuple(g.shape)}"
+                )
+            g = replaced if isinstance(g, TensorBase) else replaced.array
+    return g
+
+
+def backward(
+    tensors: TensorBase | Sequence[TensorBase],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: TensorBase | Sequence[TensorBase] | None = None,
+) -> None:
+    """Add the gradients of ``tensors`` to the ``.grad`` of the leaves they were made from.
+
+    Parameters
+    ----------
+    tensors : Tensor or sequence of Tensor
+        What to differentiate, usually one scalar loss.
+    grad_tensors : Tensor or sequence of Tensor, optional
+        The incoming gradient of each, of its shape; 1 for a scalar.
+    retain_graph : bool, optional
+        Keep what the nodes hold, so that the graph can be walked again. Default: ``create_graph``.
+    create_graph : bool
+        Record the walk itself, so that the gradients can be differentiated too.
+    inputs : Tensor or sequence of Tensor, optional
+        Only these get a gradient; by default all leaves that require one.
+
+    Raises
+    ------
+    RuntimeError
+        A tensor has no history, is not a scalar and has no ``grad_tensors``, or its graph was walked before.
+    """
+    starts = _starts("backward", tensors, grad_tensors, create_graph)
+    targets = None if inputs is None else _as_list(inputs)
+    if targets is None:
+        arrived = _run(starts, create_graph, retain_graph)
+    else:
+        arrived = _gradients_at(targets, starts, create_graph, retain_graph)
+    # An op like add hands the same array to both of its inputs, and a view shares its memory: gradients that a user
+    # may change in place must be nobody else's.
+    taken = {id(g) for _, g in starts}
+    for leaf, g in arrived.items():
+        if leaf._hooks is not None and leaf.node is None:
+            g = run_hooks(leaf._hooks, g)
+            taken.add(id(g))
+        _accumulate(leaf, g, taken)
+
+
+def grad(
+    outputs: TensorBase | Sequence[TensorBase],
+    inputs: TensorBase | Sequence[TensorBase],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Return the gradients of ``outputs`` with respect to ``inputs``; no ``.grad`` is touched.
+
+    Parameters
+    ----------
+    outputs, inputs : Tensor or sequence of Tensor
+        ``sum_i grad_outputs[i] * d outputs[i] / d inputs[k]`` is returned for each k. Inputs need not be leaves.
+    grad_outputs : Tensor or sequence of Tensor, optional
+        Incoming gradients, of the shapes of the outputs; 1 for a scalar.
+    retain_graph, create_graph : bool
+        As in :func:`backward`. ``create_graph=True`` is how second derivatives are taken.
+    allow_unused : bool, optional
+        Return None for an input that was not used, instead of raising. Default: ``materialize_grads``.
+    materialize_grads : bool
+        Return zeros instead of None.
+
+    Returns
+    -------
+    tuple of Tensor
+        One gradient per input, of its shape and dtype.
+
+    Examples
+    --------
+    >>> import minigrad
+    >>> x = minigrad.tensor(3.0, requires_grad=True)
+    >>> (slope,) = minigrad.autograd.grad(x**3, x, create_graph=True)
+    >>> (curvature,) = minigrad.autograd.grad(slope, x)
+    >>> slope.item(), curvature.item()
+    (27.0, 18.0)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched is not supported; call grad once per row of grad_outputs")
+    if allow_unused is False and materialize_grads:
+        raise ValueError("grad: allow_unused=False and materialize_grads=True contradict each other; leave one out")
+    targets = _as_list(inputs)
+    for k, x in enumerate(targets):
+        if not x._requires_grad:
+            raise RuntimeError(f"grad: input {k} does not require grad; set requires_grad=True before it is used")
+    starts = _starts("grad", outputs, grad_outputs, create_graph)
+    arrived = _gradients_at(targets, starts, create_graph, retain_graph)
+    taken = {id(g) for _, g in starts}
+    results: list[Any] = []
+    for k, x in enumerate(targets):
+        g = arrived.get(x)
+        if g is not None:
+            g = g if isinstance(g, TensorBase) else tensor_of(x.plain, _own(g, taken))
+        elif materialize_grads:
+            g = tensor_of(x.plain, array_module(x.array).zeros_like(x.array))
+        elif not allow_unused:
+            raise RuntimeError(
+                f"grad: input {k} was not used to compute the outputs; pass allow_unused=True to get None for it"
+            )
+        results.append(g)
+    return tuple(results)
+
+
+def _as_list(x: Any) -> list[Any]:
+    return [x] if isinstance(x, TensorBase) else list(x)
+
+
+def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
+    """Check what the walk starts from, before anything is changed; return (node or leaf, gradient) pairs."""
+    roots = _as_list(tensors)
+    given = [gradients] * len(roots) if gradients is None else _as_list(gradients)
+    if len(given) != len(roots):
+        raise RuntimeError(f"{caller}: got {len(roots)} tensors and {len(given)} gradients; give one for each")
+    starts: list[tuple[Any, Any]] = []
+    for root, g in zip(roots, given, strict=True):
+        if not root._requires_grad:
+            raise RuntimeError(
+                f"{caller}: this tensor of shape {tuple(root.shape)} has no history: nothing it was made from requires "
+                "grad. Was it made under no_grad(), from detach() or .item(), or from parameters with "
+                "requires_grad=False?"
+            )
+        if g is None:
+            if root.array.size != 1:
+                raise RuntimeError(
+                    f"{caller}: a gradient can be created implicitly only for scalars, and this tensor has shape "
+                    f"{tuple(root.shape)}; reduce it with .sum() or .mean(), or pass gradient= of that shape"
+                )
+            g = tensor_of(root.plain, array_module(root.array).ones_like(root.array))
+        elif not isinstance(g, TensorBase):
+            raise TypeError(f"{caller}: expected a Tensor as gradient, got {type(g).__name__}")
+        elif g.shape != root.shape:
+            raise RuntimeError(
+                f"{caller}: expected a gradient of the tensor's shape {tuple(root.shape)}, got {tuple(g.shape)}"
+            )
+        starts.append((root if root.node is None else root.node, g if create_graph else g.array))
+    return starts
+
+
+def _run(starts: Any, create_graph: bool, retain_graph: bool | None, needed: set[Any] | None = None) -> Gradients:
+    retain = create_graph if retain_graph is None else retain_graph
+    if not create_graph:
+        return walk(starts, False, retain, needed)
+    with set_grad_enabled(True):
+        return walk(starts, True, retain, needed)
+
+
+def _gradients_at(targets: list[Any], starts: Any, create_graph: bool, retain_graph: bool | None) -> Gradients:
+    """Walk only what lies between ``starts`` and ``targets``, and return the gradient of each target."""
+    inner = {x.node: x for x in targets if x.node is not None}  # targets that are not leaves: overheard in passing
+    arrived: Gradients = {}
+    listeners: list[tuple[Node, Any]] = []
+    for node, x in inner.items():
+
+        def listen(g: Any, x: Any = x) -> None:
+            arrived[x] = g if create_graph else g.array
+
+        node.hooks = [*(node.hooks or ()), listen]
+        listeners.append((node, listen))
+    try:
+        leaves = _run(starts, create_graph, retain_graph, _between(starts, targets))
+    finally:
+        for node, listen in listeners:
+            node.hooks = [hook for hook in node.hooks or () if hook is not listen] or None
+    for x in targets:
+        if x in leaves:
+            arrived[x] = leaves[x]
+        elif x.node is not None and inner[x.node] in arrived:
+            arrived[x] = arrived[inner[x.node]]  # two tensors of one node
+    return arrived
+
+
+def _between(starts: Any, targets: list[Any]) -> set[Any]:
+    """Return the nodes and leaves on a path from ``starts`` to ``targets``."""
+    reachable: set[Any] = set()
+    stack = [start for start, _ in starts]
+    while stack:
+        node = stack.pop()
+        if node not in reachable:
+            reachable.add(node)
+            stack.extend(getattr(node, "parents", ()))
+    needed = {x if x.node is None else x.node for x in targets}
+    for node in sorted((n for n in reachable if type(n) is Node), key=lambda n: n.number):  # parents before children
+        if any(parent in needed for parent in node.parents):
+            needed.add(node)
+    return needed
+
+
+def _own(g: Any, taken: set[int]) -> Any:
+    """Return an array that no other gradient, view or caller can see change."""
+    xp = array_module(g)
+    g = xp.asarray(g)  # NumPy's arithmetic on 0-d arrays returns scalars
+    if g.base is not None or id(g) in taken:
+        g = g.copy()
+    taken.add(id(g))
+    return g
+
+
+def _accumulate(leaf: Any, g: Any, taken: set[int]) -> None:
+    if isinstance(g, TensorBase):  # create_graph: the gradient has a history, which writing in place would break
+        leaf._grad = g if leaf._grad is None else leaf._grad + g  # type: ignore[operator]
+    elif leaf._grad is None:
+        leaf._grad = tensor_of(leaf.plain, _own(g, taken))
+    else:
+        leaf._grad.array += g
+        leaf._grad.writes().add("backward()")
+
+
+def retain_grad(tensor: TensorBase) -> None:
+    """Make ``backward`` fill ``tensor.grad`` although it is not a leaf."""
+    if not tensor._requires_grad:
+        raise RuntimeError("retain_grad: this tensor does not require grad, so it will never have a gradient")
+    if tensor.node is None or tensor.__dict__.get("_retains_grad"):
+        return
+    tensor.__dict__["_retains_grad"] = True
+    # A weak reference: the node must not keep its own output alive.
+    reference = weakref.ref(tensor)
+
+    def keep(g: Any) -> None:
+        kept = reference()
+        if kept is not None:
+            kept._grad = g if kept._grad is None else kept._grad + g
+
+    tensor.node.hooks = [*(tensor.node.hooks or ()), keep]

@@ -1,0 +1,286 @@
+"""Arrays, devices and random numbers: the only file that knows NumPy from CuPy.
+
+Everything else asks here for the *array module* of an array (``numpy`` or ``cupy``, called ``xp``) and calls the
+same functions on either. CuPy is imported when somebody asks for ``device="cuda"``, never before.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any  # numpy.ndarray or cupy.ndarray
+Shape: TypeAlias = tuple[int, ...]
+
+# --------------------------------------------------------------------------------------------------------------
+# Array modules
+
+
+def array_module(x: object) -> ModuleType:
+    """Return the module whose functions work on ``x``: ``cupy`` for an array on a GPU, else ``numpy``.
+
+    >>> array_module(np.zeros(3)).__name__
+    'numpy'
+    """
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np
+    cupy = sys.modules.get("cupy")  # an array of a module that was never imported cannot exist
+    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+
+
+def is_array(x: object) -> bool:
+    """Return whether ``x`` is an array of either module."""
+    if isinstance(x, np.ndarray):
+        return True
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(x, cupy.ndarray)
+
+
+def to_numpy(x: Array) -> np.ndarray[Any, Any]:
+    """Return ``x`` as a NumPy array: itself if it is one, a copy if it lives on a GPU."""
+    return x if isinstance(x, np.ndarray) else np.asarray(x) if array_module(x) is np else x.get()
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Devices
+
+
+class Device:
+    """Where an array lives: ``cpu``, or ``cuda`` with the number of the GPU.
+
+    >>> Device("cuda:1").type, Device("cuda:1").index
+    ('cuda', 1)
+    >>> Device("cpu")
+    device(type='cpu')
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | Device, index: int | None = None) -> None:
+        if isinstance(type, Device):
+            type, index = type.type, type.index
+        kind, _, number = str(type).partition(":")
+        if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+            raise RuntimeError(f"device: expected 'cpu', 'cuda' or 'cuda:0', got {type!r}")
+        self.type = kind
+        self.index = int(number) if number else index
+        if kind == "cpu":
+            self.index = None
+        elif self.index is None:
+            self.index = 0
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        return f"device(type={self.type!r}" + (")" if self.index is None else f", index={self.index})")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Device, str)) and str(self) == str(Device(other))
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+CPU = Device("cpu")
+DeviceLike: TypeAlias = Device | str | None
+
+
+def device_of(x: Array) -> Device:
+    """Return the device on which the array ``x`` lives."""
+    return CPU if isinstance(x, (np.ndarray, np.generic)) else Device("cuda", x.device.id)
+
+
+def module_for(device: DeviceLike) -> ModuleType:
+    """Return the array module that makes arrays on ``device``; one sentence if this machine cannot."""
+    if device is None or Device(device).type == "cpu":
+        return np
+    return _cupy()
+
+
+def _cupy() -> ModuleType:
+    try:
+        import cupy
+    except ImportError:
+        raise RuntimeError(
+            "device 'cuda': CuPy is not installed; pip install 'minigrad[cuda12]' (or cuda13), or use device='cpu'"
+        ) from None
+    # Importing CuPy works on a machine without a GPU and the first allocation fails, so ask before.
+    if not cupy.cuda.is_available():
+        raise RuntimeError("device 'cuda': CuPy is installed but finds no usable GPU; use device='cpu'")
+    return cupy  # type: ignore[no-any-return]
+
+
+def to_device(x: Array, device: DeviceLike) -> Array:
+    """Return the array ``x`` on ``device``: itself if it is there already, else a copy."""
+    if device is None or device_of(x) == device:
+        return x
+    target = Device(device)
+    if target.type == "cpu":
+        return x.get()
+    cupy = module_for(target)
+    with cupy.cuda.Device(target.index):
+        return cupy.array(x)
+
+
+class cuda:
+    """What ``minigrad.cuda`` answers about the GPUs of this machine."""
+
+    @staticmethod
+    def is_available() -> bool:
+        """Return whether ``device="cuda"`` works here: CuPy is installed and finds a GPU."""
+        try:
+            _cupy()
+        except RuntimeError:
+            return False
+        return True
+
+    @staticmethod
+    def device_count() -> int:
+        """Return the number of GPUs."""
+        return int(_cupy().cuda.runtime.getDeviceCount()) if cuda.is_available() else 0
+
+    @staticmethod
+    def synchronize() -> None:
+        """Wait until the GPU has done all that was asked of it; needed around timings."""
+        _cupy().cuda.Device().synchronize()
+
+    @staticmethod
+    def manual_seed(seed: int) -> None:
+        """Seed the GPUs' generators only."""
+        for name in [name for name in _generators if name != "cpu"]:
+            _generators[name].manual_seed(seed)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Random numbers
+
+
+class Generator:
+    """A stream of random numbers of our own: same seed, same numbers, whatever other code draws.
+
+    Neither ``numpy.random.seed`` nor anybody's use of NumPy's global state changes it.
+
+    >>> a, b = Generator().manual_seed(3), Generator().manual_seed(3)
+    >>> bool((a.uniform((2,)) == b.uniform((2,))).all())
+    True
+    """
+
+    def __init__(self, device: DeviceLike = "cpu") -> None:
+        self.device = Device(device or "cpu")
+        self.seed()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Restart the stream from ``seed`` (any integer)."""
+        self._seed = int(seed)
+        # The host stream also serves a GPU's generator: CuPy's has no permutation and no bounded normal of its own.
+        self._host = np.random.default_rng(self._seed & 0xFFFF_FFFF_FFFF_FFFF)
+        self._draw = self._host
+        if self.device.type == "cuda":
+            with (cupy := module_for(self.device)).cuda.Device(self.device.index):
+                self._draw = cupy.random.default_rng(self._seed & 0xFFFF_FFFF)
+        return self
+
+    def seed(self) -> int:
+        """Restart the stream from a seed taken from the operating system, and return that seed."""
+        self.manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """Return the seed this stream started from."""
+        return self._seed
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the position in the stream, for :meth:`set_state` (CPU only)."""
+        if self.device.type != "cpu":
+            raise RuntimeError("Generator.get_state: only CPU generators can be saved; use manual_seed on the GPU")
+        return {"seed": self._seed, "host": self._host.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> Generator:
+        """Go back to a position that :meth:`get_state` returned."""
+        self.manual_seed(state["seed"])
+        self._host.bit_generator.state = state["host"]
+        return self
+
+    def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> Array:
+        """Draw from [low, high), an array of ``shape``."""
+        x = self._draw.random(shape, dtype=_drawable(dtype))
+        if high - low != 1.0:
+            x *= high - low
+        if low != 0.0:
+            x += low
+        return x.astype(dtype, copy=False)
+
+    def normal(self, shape: Shape, mean: float = 0.0, std: float = 1.0, dtype: Any = np.float32) -> Array:
+        """Draw from the normal distribution, an array of ``shape``."""
+        x = self._draw.standard_normal(shape, dtype=_drawable(dtype))
+        if std != 1.0:
+            x *= std
+        if mean != 0.0:
+            x += mean
+        return x.astype(dtype, copy=False)
+
+    def integers(self, low: int, high: int, shape: Shape, dtype: Any = np.int64) -> Array:
+        """Draw integers from low to high - 1, an array of ``shape``; drawn on the host, so equal on every device."""
+        return to_device(self._host.integers(low, high, shape, dtype=dtype), self.device)
+
+    def permutation(self, n: int) -> np.ndarray[Any, Any]:
+        """Return 0 ... n-1 in random order, as a NumPy array."""
+        return self._host.permutation(n)
+
+    def __repr__(self) -> str:
+        return f"Generator(device={str(self.device)!r}, seed={self._seed})"
+
+
+def _drawable(dtype: Any) -> Any:
+    """The generators draw float32 and float64; other dtypes are drawn as float32 and converted."""
+    return np.float64 if np.dtype(dtype) == np.float64 else np.float32
+
+
+_generators: dict[str, Generator] = {}
+
+
+def default_generator(device: DeviceLike = "cpu") -> Generator:
+    """Return the generator that everything random on ``device`` uses unless it is given another."""
+    name = str(Device(device or "cpu"))
+    if name not in _generators:
+        _generators[name] = Generator(name).manual_seed(_first_seed)
+    return _generators[name]
+
+
+_first_seed = Generator().initial_seed()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generators of all devices: initialisation, dropout and shuffling repeat from here.
+
+    Parameters
+    ----------
+    seed : int
+        Any integer; the same seed gives the same numbers on the same machine and NumPy version.
+
+    Returns
+    -------
+    Generator
+        The CPU's generator.
+
+    Examples
+    --------
+    >>> _ = manual_seed(0); a = default_generator().normal((2,))
+    >>> _ = manual_seed(0); b = default_generator().normal((2,))
+    >>> bool((a == b).all())
+    True
+    """
+    global _first_seed
+    _first_seed = int(seed)
+    for generator in _generators.values():
+        generator.manual_seed(seed)
+    return default_generator()
+
+
+def initial_seed() -> int:
+    """Return the seed of the CPU's generator."""
+    return default_generator().initial_seed()

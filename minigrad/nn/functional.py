@@ -1,0 +1,410 @@
+"""Layers, activations and losses as functions, under ``torch.nn.functional``'s names and argument names."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from minigrad import ops
+from minigrad.autograd.node import TensorBase
+from minigrad.backend import Generator, array_module, default_generator, device_of
+from minigrad.ops import elu, hardtanh, leaky_relu, linear, logsigmoid, relu, relu6, sigmoid, silu, softplus, tanh
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "hardtanh",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "tanh",
+]
+
+# --------------------------------------------------------------------------------------------------------------
+# Softmax
+
+
+def _softmax_dim(name: str, input: Tensor, dim: int | None) -> int:
+    if dim is None:
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(f"{name}: pass dim=; leaving it out is deprecated, and took dim={dim} here", stacklevel=3)
+    return dim
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Turn scores into probabilities along ``dim``: e^x_i / sum_j e^x_j."""
+    dim = _softmax_dim("softmax", input, dim)
+    return ops.softmax(input if dtype is None else input.to(dtype), dim)  # type: ignore[no-any-return]
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Return the logarithm of :func:`softmax` along ``dim``, without overflow or log(0)."""
+    dim = _softmax_dim("log_softmax", input, dim)
+    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)  # type: ignore[no-any-return]
+
+
+def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Return the softmax of -x: the smallest score gets the largest probability."""
+    return softmax(-input, _softmax_dim("softmin", input, dim), dtype)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Dropout and batch normalisation
+
+
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Set each entry to 0 with probability ``p`` and scale the others by 1 / (1 - p); in evaluation do nothing.
+
+    The scale keeps the expected value, so that evaluation needs no correction (Srivastava et al., 2014, in the
+    "inverted" form).
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout: expected a probability between 0 and 1, got p={p}")
+    if not training or p == 0.0:
+        return input
+    array = input.array
+    draw = (generator or default_generator(device_of(array))).uniform(array.shape)
+    scale = array.dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
+    mask = (draw >= p) * scale
+    return input.mul_(mask) if inplace else ops.mul(input, mask)  # type: ignore[no-any-return,attr-defined]
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel of (N, C, ...) to mean 0 and variance 1, then scale by weight and shift by bias.
+
+    In training with the statistics of the batch, which also move ``running_mean`` and ``running_var`` in place by
+    ``momentum`` of the difference; in evaluation with the running ones. The batch is normalised with the biased
+    variance (divided by n), ``running_var`` takes the unbiased one (n - 1). Ioffe and Szegedy (2015).
+
+    Raises
+    ------
+    ValueError
+        One value per channel in training: its variance is 0 and every output would be the bias.
+    """
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("batch_norm: evaluation needs running_mean and running_var, and there are none")
+        return ops.batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)  # type: ignore[no-any-return]
+    array = input.array
+    if array.size == array.shape[1]:
+        raise ValueError(
+            f"batch_norm: expected more than 1 value per channel when training, got input of shape {tuple(array.shape)}"
+            "; use a larger batch (drop_last=True in the DataLoader), or model.eval()"
+        )
+    running = None
+    if running_mean is not None and running_var is not None:
+        running = (running_mean.array, running_var.array)
+        running_mean.writes().add("batch_norm()")
+        running_var.writes().add("batch_norm()")
+    return ops.batch_norm(input, weight, bias, eps, momentum, running)  # type: ignore[no-any-return]
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Losses of regression
+
+
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return ops.mean(loss)  # type: ignore[no-any-return]
+    if reduction == "sum":
+        return ops.sum_(loss)  # type: ignore[no-any-return]
+    if reduction == "none":
+        return loss
+    raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    """Refuse what would broadcast: (N, 1) against (N,) gives N x N differences and trains to nonsense."""
+    if not isinstance(target, TensorBase) or not isinstance(input, TensorBase):
+        wrong = target if isinstance(input, TensorBase) else input
+        raise TypeError(f"{name}: expected tensors, got {type(wrong).__name__}; wrap it in minigrad.tensor(...)")
+    a, b = input.array.shape, target.array.shape
+    if a != b:
+        fix = "the two must be equal"
+        if len(a) == len(b) + 1 and a[-1] == 1:
+            fix = "use target.unsqueeze(1), or input.squeeze(1)" if len(b) == 1 else "use target.unsqueeze(-1)"
+        elif len(b) == len(a) + 1 and b[-1] == 1:
+            fix = "use target.squeeze(-1)"
+        raise ValueError(f"{name}: input has shape {tuple(a)} and target {tuple(b)}; {fix}")
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Mean squared error: mean of (x - t)^2."""
+    _check_same_shape("mse_loss", input, target)
+    return _reduced(ops.square(input - target), reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Mean absolute error: mean of abs(x - t)."""
+    _check_same_shape("l1_loss", input, target)
+    return _reduced(ops.absolute(input - target), reduction)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Losses of classification
+
+
+def _in_range(labels: Any, classes: int) -> bool:
+    # Viewed as unsigned a negative label is huge, so that one reduction checks both ends.
+    return labels.size == 0 or bool(labels.view(f"u{labels.itemsize}").max() < classes)
+
+
+def _check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> bool:
+    """Refuse labels that do not fit ``input``; return whether all are in range, none to be ignored."""
+    x, t = input.array, target.array
+    expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    if t.dtype.kind not in "iu":
+        raise RuntimeError(
+            f"{name}: expected integer labels of shape {tuple(expected)}, or probabilities of the input's shape "
+            f"{tuple(x.shape)}; got {t.dtype} of shape {tuple(t.shape)}. For labels, use target.long()"
+        )
+    if t.shape != expected:
+        hint = "; use target.squeeze(1)" if t.ndim == 2 and t.shape[1] == 1 else ""
+        raise ValueError(f"{name}: expected labels of shape {tuple(expected)}, got {tuple(t.shape)}{hint}")
+    classes = x.shape[1 if x.ndim > 1 else 0]
+    if _in_range(t, classes):
+        return True
+    wrong = ((t < 0) | (t >= classes)) & (t != ignore_index)
+    if bool(wrong.any()):
+        at = tuple(int(i[0]) for i in wrong.nonzero())
+        place = "" if not at else f" at index {at[0] if len(at) == 1 else at}"
+        raise IndexError(f"{name}: target {int(t[at])}{place}, but there are {classes} classes (0..{classes - 1})")
+    return False
+
+
+def _warn_of_softmax(input: Tensor) -> None:
+    node = input.node
+    while node is not None and node.plan.op.view and node.parents:
+        node = node.parents[0] if type(node.parents[0]) is type(node) else None
+    if node is not None and node.plan.op is ops.softmax:
+        warnings.warn(
+            "cross_entropy: the input comes from softmax, but cross_entropy takes logits and applies softmax itself: "
+            "twice trains slowly and badly. Leave the softmax out of the model, or use nll_loss(log(p), target)",
+            stacklevel=3,
+        )
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: None = None,
+    ignore_index: int = -100,
+    reduce: None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Take logits (scores before softmax) and return the mean of -log softmax(input)[target].
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C), (C,) or (N, C, d1, ...)
+        Logits of C classes. Not probabilities: the softmax is part of the loss.
+    target : Tensor
+        Labels 0 ... C-1, integers of shape (N,), () or (N, d1, ...); or probabilities of the shape of ``input``.
+    weight : Tensor, shape (C,), optional
+        Factor of each class. The mean is then weighted too.
+    ignore_index : int
+        Labels of this value count neither in the sum nor in the mean.
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float
+        Take this share of the probability from the label and spread it over all classes (Szegedy et al., 2016).
+
+    Raises
+    ------
+    IndexError
+        A label is out of range; the message names it.
+
+    Examples
+    --------
+    >>> import minigrad
+    >>> logits = minigrad.tensor([[2.0, 0.0, 0.0]])
+    >>> cross_entropy(logits, minigrad.tensor([0]))
+    tensor(0.2395)
+    """
+    _refuse_legacy("cross_entropy", size_average, reduce)
+    if input.node is not None:
+        _warn_of_softmax(input)
+    x, t = input.array, target.array
+    dim = 1 if x.ndim > 1 else 0
+    if t.dtype.kind == "f" and t.shape == x.shape:
+        return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
+    plain = _check_labels("cross_entropy", input, target, ignore_index)
+    if plain and x.ndim == 2 and weight is None and label_smoothing == 0.0 and reduction == "mean":
+        return ops.softmax_cross_entropy(input, target)  # type: ignore[no-any-return]
+    log_p = ops.log_softmax(input, dim)
+    loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if label_smoothing == 0.0:
+        return loss
+    # What the label gave away goes to all classes alike, weighted and ignored as the label itself.
+    uniform = -log_p if weight is None else -log_p * _over_classes(weight, x.ndim)
+    spread = ops.sum_(uniform, dim) * (t != ignore_index)
+    if reduction == "mean":
+        spread = ops.sum_(spread) / _label_weights(input, target, weight, ignore_index).sum()
+    elif reduction == "sum":
+        spread = ops.sum_(spread)
+    return (1 - label_smoothing) * loss + spread * (label_smoothing / x.shape[dim])  # type: ignore[no-any-return]
+
+
+def _cross_entropy_of_probabilities(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, dim: int
+) -> Tensor:
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    terms = ops.log_softmax(input, dim) * target
+    if weight is not None:
+        terms = terms * _over_classes(weight, input.ndim)
+    loss = -ops.sum_(terms, dim)
+    if reduction == "mean":
+        return ops.sum_(loss) / max(loss.numel(), 1)  # type: ignore[no-any-return]
+    return _reduced(loss, reduction)
+
+
+def _over_classes(weight: Tensor, ndim: int) -> Tensor:
+    return ops.reshape(weight, (-1,) + (1,) * max(ndim - 2, 0))  # type: ignore[no-any-return]
+
+
+def _label_weights(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Any:
+    """Return the array of each label's factor: its class's weight, 0 for those to be ignored."""
+    t = target.array
+    counted = (t != ignore_index).astype(input.dtype)
+    if weight is None:
+        return counted
+    xp = array_module(t)
+    return weight.array[xp.where(t == ignore_index, 0, t)] * counted
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: None = None,
+    ignore_index: int = -100,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log likelihood: mean of -input[target], for log probabilities such as ``log_softmax`` gives.
+
+    Shapes, ``weight``, ``ignore_index`` and errors as in :func:`cross_entropy`. The mean is weighted:
+    sum of w l / sum of w.
+    """
+    _refuse_legacy("nll_loss", size_average, reduce)
+    _check_labels("nll_loss", input, target, ignore_index)
+    t = target.array
+    dim = 1 if input.ndim > 1 else 0
+    xp = array_module(t)
+    labels = xp.where(t == ignore_index, 0, t)
+    picked = ops.squeeze(ops.gather(input, xp.expand_dims(labels, dim), dim), dim)
+    weights = _label_weights(input, target, weight, ignore_index)
+    loss = -picked * weights
+    if reduction == "mean":
+        return ops.sum_(loss) / weights.sum()  # type: ignore[no-any-return]
+    return _reduced(loss, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Mean of -(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are held above -100, as in PyTorch.
+
+    Prefer :func:`binary_cross_entropy_with_logits`, which loses no digits near 0 and 1.
+    """
+    _refuse_legacy("binary_cross_entropy", size_average, reduce)
+    _check_same_shape("binary_cross_entropy", input, target)
+    _check_float_target("binary_cross_entropy", target)
+    x = input.array
+    if x.size and not bool(((x >= 0) & (x <= 1)).all()):
+        raise RuntimeError(
+            f"binary_cross_entropy: expected probabilities between 0 and 1, got values from {x.min()} to {x.max()}; "
+            "apply sigmoid first, or use binary_cross_entropy_with_logits"
+        )
+    loss = ops.binary_cross_entropy(input, target)
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Binary cross entropy of sigmoid(x), without computing the sigmoid: (1 - t) x - (1 + (p - 1) t) log sigmoid(x).
+
+    ``pos_weight`` p multiplies the positive term: above 1 it raises recall, below 1 precision.
+    """
+    _refuse_legacy("binary_cross_entropy_with_logits", size_average, reduce)
+    _check_same_shape("binary_cross_entropy_with_logits", input, target)
+    _check_float_target("binary_cross_entropy_with_logits", target)
+    log_p = ops.logsigmoid(input)
+    if pos_weight is not None:
+        log_p = log_p * (1 + (pos_weight - 1) * target)
+    loss = (1 - target) * input - log_p
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def _check_float_target(name: str, target: Tensor) -> None:
+    if target.array.dtype.kind != "f":
+        raise RuntimeError(f"{name}: expected a floating target, got {target.dtype}; use target.float()")
+
+
+def _refuse_legacy(name: str, size_average: None, reduce: None) -> None:
+    if size_average is not None or reduce is not None:
+        raise TypeError(f"{name}: size_average and reduce are gone; use reduction='mean', 'sum' or 'none'")
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Encoding
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Return a new last dimension with 1 at the label and 0 elsewhere, int64; -1 takes the largest label + 1.
+
+    >>> import minigrad
+    >>> one_hot(minigrad.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    labels = tensor.array
+    if labels.dtype.kind not in "iu":
+        raise RuntimeError(f"one_hot: expected integer labels, got {labels.dtype}; use .long()")
+    classes = num_classes if num_classes >= 0 else int(labels.max()) + 1
+    if not _in_range(labels, classes):
+        raise RuntimeError(f"one_hot: labels must lie between 0 and {classes - 1}, got {labels.min()} to {labels.max()}")
+    xp = array_module(labels)
+    return Tensor(xp.equal(labels[..., None], xp.arange(classes))).long()

@@ -1,0 +1,58 @@
+"""Op sheet: losses that deserve a rule of their own. The others are compositions, in ``nn/functional.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.ops.activation import softmax
+from minigrad.ops.elementwise import clamp, log
+from minigrad.ops.op import op
+
+
+@op(apart=("target",), keeps=("p",))
+def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
+    """mean over the rows of -log softmax(x)[target];   dx = g (softmax(x) - one_hot(target)) / n
+
+    Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction.
+    """
+    n = x.shape[0]
+    z = x - x.max(axis=1, keepdims=True)
+    picked = z[xp.arange(n), target]
+    p = xp.exp(z, out=z)
+    total = p.sum(axis=1)
+    p /= total[:, None]
+    return (xp.log(total) - picked).sum() / x.dtype.type(n), p
+
+
+def _softmax_cross_entropy_rule(g: Any, x: Any, target: Any) -> Any:
+    return (softmax(x, 1) - one_hot_like(x, target)) * (g / x.shape[0])
+
+
+@op(promote=None)
+def one_hot_like(xp: Any, x: Any, target: Any, /) -> Any:
+    """1 where the column is the row's target, else 0"""
+    return (target[:, None] == xp.arange(x.shape[1])).astype(x.dtype)
+
+
+softmax_cross_entropy.derivative(x=_softmax_cross_entropy_rule)
+
+
+@softmax_cross_entropy.raw_derivative
+def _softmax_cross_entropy_raw(xp: Any, wanted: Any, g: Any, target: Any, p: Any) -> Any:
+    scale = g / p.dtype.type(p.shape[0])
+    dx = p * scale
+    dx[xp.arange(p.shape[0]), target] -= scale
+    return [dx, None]
+
+
+@op
+def binary_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
+    """-(t log x + (1 - t) log(1 - x)), logarithms held above -100;   dx = (x - t) / (x (1 - x))"""
+    tiny = 3.7835e-44  # its logarithm is -100; float32 still represents it
+    return -(target * xp.log(xp.maximum(x, tiny)) + (1 - target) * xp.log(xp.maximum(1 - x, tiny)))
+
+
+binary_cross_entropy.derivative(
+    x=lambda g, x, target: g * ((x - target) / clamp(x * (1 - x), 1e-12)),
+    target=lambda g, x: g * (log(clamp(1 - x, 3.7835e-44)) - log(clamp(x, 3.7835e-44))),
+)

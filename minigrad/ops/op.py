@@ -1,0 +1,423 @@
+"""The one door: every computation on tensors goes through ``Op.__call__``, and nothing else makes a node.
+
+An op is one object with three faces: called with arrays it computes; called with tensors it computes and records;
+and it carries its derivative rules, written with the same ops::
+
+    @op
+    def mul(xp, a, b, /):
+        "a b;   d(a b) = b da + a db"
+        return a * b
+
+    mul.derivative(a=lambda g, b: g * b, b=lambda g, a: g * a)
+
+``xp`` is the array module, numpy or cupy. Parameters before the slash are *inputs*, arrays or numbers, which may be
+tensors; those behind it are options. A rule's parameter names say what it needs, and the node keeps exactly that:
+
+=============  ===========================================================================================
+``g``          the incoming gradient, of the shape of the output
+``y``          the output
+``x``          (or ``a``, ``weight``, ``dim`` ...) the argument of that name
+``x_shape``    only the shape of an input, so that its array is not kept
+others         what the forward computed on the way and returned beside ``y``: see ``keeps``
+=============  ===========================================================================================
+
+Because rules are made of ops, the same rule runs on arrays in an ordinary ``backward()`` and on tensors when
+``create_graph=True`` asks for gradients that can be differentiated again. A rule may return the broadcast shape:
+the node sums it back.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from types import MethodType
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.grad_mode import mode
+from minigrad.autograd.node import Node, TensorBase, tensor_of
+from minigrad.backend import array_module, device_of, is_array
+from minigrad.ops.promotion import FLOAT32, FLOAT64, get_default_dtype, result_type
+
+Rule = Callable[..., Any]
+
+# Every op by name, for the tests (an op without samples fails) and the documentation.
+registry: dict[str, Op | Variadic] = {}
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # accepted as PyTorch accepts them
+
+
+class Op:
+    """A differentiable function of arrays. Made by the decorator :func:`op`."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        parameters: Sequence[inspect.Parameter],
+        promote: str | None = "same",
+        apart: Sequence[str] = (),
+        view: bool = False,
+        keeps: Sequence[str] = (),
+        name: str | None = None,
+    ) -> None:
+        self.forward = forward
+        self.parameters = [p.name for p in parameters]
+        self.inputs = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+        self.promote = promote
+        self.view = view
+        self.keeps = tuple(keeps)
+        self.rules: dict[str, Rule] = {}
+        self.raw_rule: Rule | None = None
+        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self._promoted = [k for k, name in enumerate(self.inputs) if name not in apart]
+        self._bits = [(k, 1 << k) for k in range(len(self.inputs))]
+        self._plans: dict[int, Plan] = {}
+        self.name = self.__name__ = self.__qualname__ = name or forward.__name__
+        self.node_name = "".join(word.capitalize() for word in self.name.split("_")) + "Backward0"
+        self.__module__ = forward.__module__
+        self.__doc__ = forward.__doc__
+        self.__signature__ = inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters])
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        """As an attribute of a class an op is a method: ``x.exp()`` is ``exp(x)``."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{self.__signature__}>"
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Defining
+
+    def derivative(self, **rules: Rule) -> Op:
+        """Set the rule of each named input: from the incoming gradient to that input's share of it."""
+        for name, rule in rules.items():
+            if name not in self.inputs:
+                raise TypeError(f"{self.name}.derivative: {name!r} is not one of its inputs {self.inputs}")
+            self.positions(rule, skip=1)  # refuse unknown names here, not in somebody's backward
+        self.rules.update(rules)
+        self._plans.clear()
+        return self
+
+    def raw_derivative(self, rule: Rule) -> Rule:
+        """Set one fast rule for all inputs, used on raw arrays only; decorator.
+
+        ``rule(xp, wanted, g, ...)`` returns one share per input, in order; those where ``wanted`` says False may
+        be None. It can compute once what the shares have in common, and write in place into arrays it made. The
+        plain rules stay the definition: they serve ``create_graph``, and a test holds the two equal.
+        """
+        self.positions(rule, skip=3)
+        self.raw_rule = rule
+        self._plans.clear()
+        return rule
+
+    def positions(self, rule: Rule, skip: int) -> list[int]:
+        """Where the values that ``rule`` names stand in a call's pool: arguments, output, keeps, input shapes."""
+        pool = [*self.parameters, "y", *self.keeps, *(f"{name}_shape" for name in self.inputs)]
+        names = list(inspect.signature(rule).parameters)[skip:]
+        for name in names:
+            if name not in pool:
+                raise TypeError(f"{self.name}: a rule asks for {name!r}; it can have g, {', '.join(pool)}")
+        return [pool.index(name) for name in names]
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != len(self.parameters):
+            args = self._bind(args, kwargs)
+        # 1. Unwrap: arrays for the forward, and one bit for each input whose gradient is wanted.
+        values = list(args)
+        tensor = kind = dtype = None
+        wanted = 0
+        alike = True
+        for k, bit in self._bits:
+            x = args[k]
+            if isinstance(x, TensorBase):
+                values[k] = array = x.array
+                if tensor is None:
+                    tensor, kind, dtype = x, type(array), array.dtype
+                elif array.dtype is not dtype or type(array) is not kind:
+                    alike = False
+                if x._requires_grad:
+                    wanted |= bit
+                if x._writes is not None and x._writes.last_recorded:
+                    _refuse_stale(x, self.name)
+        if tensor is None:
+            return self._compute(values)
+        # 2. Check devices and apply promotion. Floats of one dtype on the CPU need neither.
+        if not alike or kind is not np.ndarray or not (dtype is FLOAT32 or dtype is FLOAT64):
+            self._reconcile(values)
+        # 3. Run the forward.
+        xp = np if kind is np.ndarray else array_module(tensor.array)
+        try:
+            y = self.forward(xp, *values)
+        except (ValueError, IndexError) as error:
+            raise self._explained(error, values) from error
+        kept: Sequence[Any] = ()
+        if self.keeps:
+            y, *kept = y
+        if type(y) is not kind and not is_array(y):
+            y = xp.asarray(y)  # NumPy's arithmetic on 0-d arrays returns scalars
+        out = tensor_of(tensor.plain, y)
+        if self.view:
+            _share_writes(tensor, out)
+        # 4. Record.
+        if wanted and mode.recording and self.rules:
+            plan = self._plans.get(wanted) or self._plan(wanted)
+            pool = args
+            if plan.extras:
+                alias = None
+                if plan.y_at >= 0:
+                    alias = tensor_of(tensor.plain, y)
+                    alias._writes = out.writes()
+                pool = (*args, alias, *kept, *(getattr(x, "shape", ()) for x in values[: len(self._bits)]))
+            parents = [args[k].node or args[k] for k in plan.inputs]
+            out.node = Node(plan, parents, plan.keep(pool), y)
+            out._requires_grad = True
+        return out
+
+    def _compute(self, values: list[Any]) -> Any:
+        """The forward alone, for calls without tensors: what rules do on arrays."""
+        y = self.forward(array_module(values[0]), *values)
+        return y[0] if self.keeps else y
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Return one value per parameter, in order, from positional and named arguments and defaults."""
+        given = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
+        bound = list(args)
+        for name in self.parameters[len(args) :]:
+            if name in given:
+                bound.append(given.pop(name))
+            elif name in self._defaults:
+                bound.append(self._defaults[name])
+            else:
+                raise TypeError(f"{self.name}{self.__signature__}: missing argument {name!r}")
+        if given or len(bound) != len(self.parameters):
+            extra = f"unexpected argument {next(iter(given))!r}" if given else f"got {len(args)} arguments"
+            raise TypeError(f"{self.name}{self.__signature__}: {extra}")
+        return tuple(bound)
+
+    def _reconcile(self, values: list[Any]) -> None:
+        """Refuse mixed devices, and bring the inputs to a common dtype, in place."""
+        inputs = range(len(self.inputs))
+        arrays = [values[k] for k in inputs if is_array(values[k])]
+        devices = {str(device_of(x)) for x in arrays if x.ndim}
+        if len(devices) > 1:
+            where = ", ".join(
+                f"{name} {tuple(x.shape)} on {device_of(x)}"
+                for name, x in zip(self.inputs, values, strict=False)
+                if is_array(x)
+            )
+            raise RuntimeError(
+                f"{self.name}: expected all tensors on one device, got {where}. Move them together first: "
+                "x = x.to('cuda'), or model.to('cpu')"
+            )
+        on_gpu = [x for x in arrays if not isinstance(x, np.ndarray)]
+        if on_gpu:  # a 0-d constant on the host goes along as a number
+            for k in inputs:
+                if isinstance(values[k], np.ndarray):
+                    values[k] = values[k][()]
+        if self.promote is None:
+            return
+        dtype = result_type(*(values[k] for k in self._promoted))
+        if self.promote == "float" and dtype.kind != "f":
+            dtype = get_default_dtype()
+        for k in self._promoted:
+            if is_array(values[k]) and values[k].dtype != dtype:
+                values[k] = values[k].astype(dtype)
+
+    def _explained(self, error: Exception, values: list[Any]) -> Exception:
+        """Say which op was called with what, in the kind of error PyTorch raises."""
+        if str(error).startswith(f"{self.name}:"):
+            return error
+        got = ", ".join(
+            f"{name}: {tuple(x.shape)} {x.dtype}" if is_array(x) else f"{name}={x!r}"
+            for name, x in zip(self.parameters, values, strict=True)
+        )
+        kind = IndexError if isinstance(error, IndexError) else RuntimeError
+        return kind(f"{self.name}: {error} (got {got})")
+
+    def _plan(self, wanted: int) -> Plan:
+        plan = self._plans[wanted] = Plan(self, wanted)
+        return plan
+
+
+class Plan:
+    """What to keep and which rules to run when just these inputs of an op want a gradient; made once for each case."""
+
+    def __init__(self, op: Op, wanted: int) -> None:
+        self.op = op
+        self.inputs = [k for k in range(len(op.inputs)) if wanted >> k & 1]
+        for k in self.inputs:
+            if op.inputs[k] not in op.rules:
+                raise RuntimeError(
+                    f"{op.name}: not differentiable with respect to {op.inputs[k]!r}, which requires grad; "
+                    "detach() it first"
+                )
+        rules = [op.rules[op.inputs[k]] for k in self.inputs]
+        needs = [op.positions(rule, skip=1) for rule in rules]
+        raw_needs = [] if op.raw_rule is None else op.positions(op.raw_rule, skip=3)
+        kept = sorted({position for need in [*needs, raw_needs] for position in need})
+        y = len(op.parameters)
+        self.extras = any(position >= y for position in kept)
+        self.y_at = kept.index(y) if y in kept else -1
+        self.keep = _picker(kept)
+        self.rules = [
+            (rule, _picker([kept.index(position) for position in need]))
+            for rule, need in zip(rules, needs, strict=True)
+        ]
+        self.pick_raw = _picker([kept.index(position) for position in raw_needs])
+        self.wanted = [k in self.inputs for k in range(len(op.inputs))]
+        self.fit = fit
+
+    def shares(self, g: Any, values: Sequence[Any], create_graph: bool) -> list[Any]:
+        """Run the rules: one share of the gradient ``g`` for each input that wants one."""
+        raw_rule = self.op.raw_rule
+        if raw_rule is None or create_graph:
+            return [rule(g, *pick(values)) for rule, pick in self.rules]
+        shares = raw_rule(array_module(g), self.wanted, g, *self.pick_raw(values))
+        return [shares[k] for k in self.inputs]
+
+
+def _picker(positions: list[int]) -> Callable[[Any], Any]:
+    """Return a function from a sequence to its elements at ``positions``, as a sequence, for any number of them."""
+    if len(positions) < 2:  # itemgetter(3) would return the element itself
+        start = positions[0] if positions else 0
+        return itemgetter(slice(start, start + len(positions)))
+    return itemgetter(*positions)
+
+
+def op(
+    function: Callable[..., Any] | None = None,
+    *,
+    promote: str | None = "same",
+    apart: Sequence[str] = (),
+    view: bool = False,
+    keeps: Sequence[str] = (),
+    name: str | None = None,
+) -> Any:
+    """Make an op of a forward function on arrays; decorator.
+
+    Parameters
+    ----------
+    promote : {"same", "float", None}
+        Inputs are brought to a common dtype; to a floating one; or are left as they are.
+    apart : sequence of str
+        Inputs that take no part in promotion: masks, indices, labels.
+    view : bool
+        The output looks at the memory of the first input.
+    keeps : sequence of str
+        The forward returns a tuple of the output and these values, which rules can ask for by name.
+    name : str, optional
+        What users call it, where the forward's own name would hide one of Python's.
+    """
+
+    def make(forward: Callable[..., Any]) -> Op | Variadic:
+        parameters = list(inspect.signature(forward).parameters.values())[1:]  # without xp
+        made: Op | Variadic
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            made = Variadic(forward, parameters[1:], promote)
+        else:
+            made = Op(forward, parameters, promote, apart, view, keeps, name)
+        registry[made.name] = made
+        return made
+
+    return make if function is None else make(function)
+
+
+class Variadic:
+    """An op of any number of inputs, such as ``cat``: a family of ops, one for each number, made when first used.
+
+    Its derivative is given once, as a function from the number of an input to that input's rule.
+    """
+
+    def __init__(self, forward: Callable[..., Any], options: list[inspect.Parameter], promote: str | None) -> None:
+        self.forward = forward
+        self.options = options
+        self.promote = promote
+        self.name = self.__name__ = forward.__name__
+        self.__doc__ = forward.__doc__
+        self._rule: Callable[[int], Rule] | None = None
+        self.of = functools.cache(self._of)
+
+    def derivative(self, rule: Callable[[int], Rule]) -> Variadic:
+        """Set ``rule(i)``, the rule of input number i."""
+        self._rule = rule
+        return self
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.of(len(inputs))(*inputs, **options)
+
+    def _of(self, n: int) -> Op:
+        names = [f"x{i}" for i in range(n)]
+        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
+
+        @functools.wraps(self.forward)
+        def forward(xp: Any, *values: Any) -> Any:
+            options = {p.name: value for p, value in zip(self.options, values[n:], strict=True)}
+            return self.forward(xp, *values[:n], **options)
+
+        member = Op(forward, [*parameters, *self.options], self.promote)
+        if self._rule is not None:
+            member.derivative(**{name: self._rule(i) for i, name in enumerate(names)})
+        return member
+
+
+def _share_writes(base: TensorBase, view: TensorBase) -> None:
+    """Let a view that looks at its base's memory share the record of writes to it."""
+    x, y = base.array, view.array
+    if y is x or (y.base is not None and (y.base is x or y.base is x.base)):
+        view._writes = base.writes()
+        view.is_view = True
+
+
+def _refuse_stale(x: TensorBase, name: str) -> None:
+    """Refuse a tensor whose memory was given a new history through another tensor."""
+    assert x._writes is not None
+    if x.node.number < x._writes.last_recorded if x.node is not None else x.is_view:
+        raise RuntimeError(
+            f"{name}: this tensor of shape {tuple(x.shape)} shares memory with one that {x._writes.writer} has "
+            "changed since, so its history no longer describes its values. Take the view after the change, or "
+            "write without changing in place: y = x * 2 instead of x *= 2."
+        )
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Undoing what the door does to inputs: broadcasting and promotion
+
+
+@op(promote=None)
+def sum_to_size(xp: Any, x: Any, /, size: tuple[int, ...]) -> Any:
+    """sum of x over the dimensions that broadcasting added or stretched from size"""
+    if x.shape == size:
+        return x
+    leading = x.ndim - len(size)
+    stretched = [d + leading for d, n in enumerate(size) if n == 1 and x.shape[d + leading] != 1]
+    return x.sum(axis=(*range(leading), *stretched)).reshape(size)
+
+
+@op(promote=None, view=True)
+def broadcast_to(xp: Any, x: Any, /, size: tuple[int, ...]) -> Any:
+    """x repeated along new and stretched dimensions, without copying"""
+    return xp.broadcast_to(x, size)
+
+
+@op(promote=None)
+def cast(xp: Any, x: Any, /, dtype: Any) -> Any:
+    """x in another floating dtype"""
+    return x.astype(dtype)
+
+
+sum_to_size.derivative(x=lambda g, x_shape: broadcast_to(g, x_shape))
+broadcast_to.derivative(x=lambda g, x_shape: sum_to_size(g, x_shape))
+cast.derivative(x=lambda g: g)  # the node casts a share to its parent's dtype
+
+
+def fit(share: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return a rule's result in the shape and dtype of the input it belongs to."""
+    if share.shape != shape:
+        share = sum_to_size(share, shape)
+    return share if share.dtype == dtype else cast(share, dtype)

@@ -1,0 +1,254 @@
+"""Op sheet: many values into one, along some dimensions or all.
+
+A rule puts the reduced dimensions back with size 1, so that the gradient broadcasts over what was reduced.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from minigrad.ops.elementwise import eq, exp, power, sqrt, square, where
+from minigrad.ops.elementwise import absolute as abs
+from minigrad.ops.indexing import take_along_dim
+from minigrad.ops.op import broadcast_to, op
+from minigrad.ops.shape import Dims, movedim, reshape, squeeze, unsqueeze, wrap_dim, wrap_dims
+
+
+def keep_dims(reduced: Any, shape: tuple[int, ...], dim: Dims) -> Any:
+    """Return a reduced array with the reduced dimensions back, of size 1."""
+    if len(reduced.shape) == len(shape):
+        return reduced
+    gone = wrap_dims(dim, len(shape))
+    return reshape(reduced, tuple(1 if d in gone else n for d, n in enumerate(shape)))
+
+
+def count(shape: tuple[int, ...], dim: Dims) -> int:
+    """Return how many entries of ``shape`` become one when ``dim`` is reduced."""
+    return math.prod(shape[d] for d in wrap_dims(dim, len(shape)))
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Sums and means
+
+
+@op(promote=None, name="sum")
+def sum_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    """sum of x along dim;   d = sum of dx: every entry gets the whole g"""
+    return x.sum(axis=dim, keepdims=keepdim, dtype=dtype)
+
+
+@op(promote=None)
+def mean(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+    """sum of x along dim / n;   d = sum of dx / n"""
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"mean: expected a floating tensor, got {x.dtype}; call x.float().mean()")
+    return x.sum(axis=dim, keepdims=keepdim) / x.dtype.type(count(x.shape, dim))
+
+
+sum_.derivative(x=lambda g, x_shape, dim: broadcast_to(keep_dims(g, x_shape, dim), x_shape))
+mean.derivative(x=lambda g, x_shape, dim: broadcast_to(keep_dims(g / count(x_shape, dim), x_shape, dim), x_shape))
+
+
+def var(
+    x: Any, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> Any:
+    """Variance along ``dim``: sum (x - mean)^2 / (n - correction).
+
+    ``correction`` is 1 (Bessel's, the default) or 0; ``unbiased=False`` is another way to say 0.
+    """
+    if isinstance(dim, bool):  # PyTorch's var(x, False)
+        dim, unbiased = None, dim
+    less = correction if correction is not None else int(unbiased)
+    spread = sum_(square(x - mean(x, dim, True)), dim, keepdim)
+    return spread / max(count(x.shape, dim) - less, 0)
+
+
+def std(
+    x: Any, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> Any:
+    """Standard deviation along ``dim``, the square root of :func:`var`."""
+    return sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Products
+
+
+@op(promote=None)
+def prod(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
+    """product of x along dim;   d = sum of dx times the product of all the others"""
+    return x.prod(axis=dim, keepdims=keepdim)
+
+
+def _prod_rule(g: Any, x: Any, dim: int | None) -> Any:
+    # Not g * y / x: that is 0 / 0 where x is 0. For n entries, write them n times, with entry k replaced by 1 in
+    # copy k: the product of copy k is the product of all but k.
+    flat = reshape(x, (-1,)) if dim is None else movedim(x, dim, -1)
+    n = flat.shape[-1]
+    copies = broadcast_to(unsqueeze(flat, -2), (*flat.shape[:-1], n, n))
+    others = prod(where(_diagonal_mask(flat, n), 1.0, copies), -1)
+    others = reshape(others, x.shape) if dim is None else movedim(others, -1, dim)
+    return keep_dims(g, x.shape, dim) * others
+
+
+@op(promote=None)
+def _diagonal_mask(xp: Any, like: Any, /, n: int) -> Any:
+    return xp.eye(n, dtype=bool)
+
+
+prod.derivative(x=_prod_rule)
+
+
+@prod.raw_derivative
+def _prod_raw(xp: Any, wanted: Any, g: Any, x: Any, dim: int | None) -> Any:
+    # The product of all before times the product of all behind: n steps instead of n^2.
+    flat = x.reshape(-1, 1) if dim is None else xp.moveaxis(x, dim, 0)
+    before, behind = xp.ones_like(flat), xp.ones_like(flat)
+    xp.cumprod(flat[:-1], axis=0, out=before[1:])
+    xp.cumprod(flat[:0:-1], axis=0, out=behind[-2::-1])
+    others = before * behind
+    others = others.reshape(x.shape) if dim is None else xp.moveaxis(others, 0, dim)
+    return [keep_dims(xp.asarray(g), x.shape, dim) * others]
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Largest and smallest
+
+
+@op(promote=None)
+def amax(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+    """largest x along dim;   d = dx of the largest, in equal parts where several are"""
+    return x.max(axis=dim, keepdims=keepdim)
+
+
+@op(promote=None)
+def amin(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+    """smallest x along dim;   d = dx of the smallest, in equal parts where several are"""
+    return x.min(axis=dim, keepdims=keepdim)
+
+
+def _extreme_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
+    chosen = eq(x, keep_dims(y, x.shape, dim))
+    return keep_dims(g, x.shape, dim) * chosen / sum_(chosen, dim, True)
+
+
+amax.derivative(x=_extreme_rule)
+amin.derivative(x=_extreme_rule)
+
+
+@op(promote=None)
+def argmax(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
+    """where the largest x along dim is, the first if there are several"""
+    return x.argmax(axis=dim, keepdims=keepdim)
+
+
+@op(promote=None)
+def argmin(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
+    """where the smallest x along dim is, the first if there are several"""
+    return x.argmin(axis=dim, keepdims=keepdim)
+
+
+class ValuesIndices(NamedTuple):
+    """What ``max(dim=)`` returns: the values, and where along the dimension they were found."""
+
+    values: Any
+    indices: Any
+
+
+def _extreme(x: Any, dim: int, keepdim: bool, find: Any) -> ValuesIndices:
+    dim = wrap_dim(dim, len(x.shape))
+    if not x.shape:
+        return ValuesIndices(x, find(x))
+    indices = find(x, dim, True)
+    values = take_along_dim(x, indices, dim)
+    return ValuesIndices(values, indices) if keepdim else ValuesIndices(squeeze(values, dim), squeeze(indices, dim))
+
+
+def max_(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the largest entry, or (values, indices) of the largest along ``dim``.
+
+    Over all entries the gradient is split evenly between equals; along ``dim`` the entry at ``indices`` gets it.
+    """
+    return amax(x) if dim is None else _extreme(x, dim, keepdim, argmax)
+
+
+def min_(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the smallest entry, or (values, indices) of the smallest along ``dim``; ties as in :func:`max`."""
+    return amin(x) if dim is None else _extreme(x, dim, keepdim, argmin)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Norms and log-sum-exp
+
+
+@op(promote=None)
+def vector_norm(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+    """sqrt(sum of x^2) along dim;   d = sum of x dx / y, 0 at the origin"""
+    return xp.sqrt((x * x).sum(axis=dim, keepdims=keepdim))
+
+
+def _norm_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
+    y = keep_dims(y, x.shape, dim)
+    return keep_dims(g, x.shape, dim) * (x / where(eq(y, 0), 1.0, y))
+
+
+vector_norm.derivative(x=_norm_rule)
+
+
+def norm(x: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False) -> Any:
+    """p-norm of the entries along ``dim``: (sum |x|^p)^(1/p), largest |x| for inf, number of non-zeros for 0.
+
+    ``p="fro"``, the Frobenius norm, is the 2-norm of all entries.
+    """
+    if p in (2, None, "fro"):
+        return vector_norm(x, dim, keepdim)
+    if isinstance(p, str):
+        raise NotImplementedError(f"norm: p={p!r} is not supported; use a number, inf or 'fro'")
+    if p == math.inf:
+        return amax(abs(x), dim, keepdim)
+    if p == -math.inf:
+        return amin(abs(x), dim, keepdim)
+    if p == 1:
+        return sum_(abs(x), dim, keepdim)
+    if p == 0:
+        return sum_(where(eq(x, 0), x * 0, x * 0 + 1), dim, keepdim)
+    return power(sum_(power(abs(x), p), dim, keepdim), 1 / p)
+
+
+@op(promote="float")
+def logsumexp(xp: Any, x: Any, /, dim: Dims, keepdim: bool = False) -> Any:
+    """log(sum of e^x) along dim, without overflow;   d = sum of softmax(x) dx"""
+    top = x.max(axis=dim, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0)  # all -inf: -inf - (-inf) would be NaN
+    total = xp.exp(x - top).sum(axis=dim, keepdims=True)
+    y = xp.where(total > 0, xp.log(xp.where(total > 0, total, 1)), -xp.inf) + top
+    return y if keepdim else y.squeeze(dim)
+
+
+def _logsumexp_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
+    return keep_dims(g, x.shape, dim) * exp(x - keep_dims(y, x.shape, dim))
+
+
+logsumexp.derivative(x=_logsumexp_rule)
+
+# --------------------------------------------------------------------------------------------------------------
+# Counting
+
+
+@op(promote=None, name="all")
+def all_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+    """whether every entry along dim is true (not 0)"""
+    return x.all(axis=dim, keepdims=keepdim)
+
+
+@op(promote=None, name="any")
+def any_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+    """whether some entry along dim is true (not 0)"""
+    return x.any(axis=dim, keepdims=keepdim)
+
+
+@op(promote=None)
+def count_nonzero(xp: Any, x: Any, /, dim: Dims = None) -> Any:
+    """how many entries along dim are not 0"""
+    return (x != 0).sum(axis=dim)

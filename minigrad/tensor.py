@@ -1,0 +1,769 @@
+"""Tensor: an array, its gradient and its history, with PyTorch's attributes, methods and operators.
+
+Nothing is computed here. Almost every line names the op that a method is; an op called as a method gets the tensor
+as its first argument.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.autograd import engine
+from minigrad.autograd.grad_mode import is_grad_enabled
+from minigrad.autograd.node import TensorBase, tensor_of
+from minigrad.backend import CPU, Device, DeviceLike, Generator, array_module, default_generator, device_of, is_array
+from minigrad.backend import to_device as array_to_device
+from minigrad.ops.promotion import category
+from minigrad.printing import format_tensor
+
+bool_, int64, float32, float64 = (np.dtype(name) for name in ("bool", "int64", "float32", "float64"))
+
+
+class Size(tuple[int, ...]):
+    """The shape of a tensor: a tuple that prints as PyTorch's.
+
+    >>> Size([2, 3]), Size([2, 3]).numel()
+    (minigrad.Size([2, 3]), 6)
+    """
+
+    def numel(self) -> int:
+        """Return the number of entries of a tensor of this shape."""
+        return math.prod(self)
+
+    def __repr__(self) -> str:
+        return f"minigrad.Size([{', '.join(map(str, self))}])"
+
+
+def _reflected(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return the method for ``number op tensor``."""
+    return lambda self, other: op(other, self)
+
+
+def _in_place(op: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+    """Return the method that overwrites a tensor with what ``op`` makes of it."""
+
+    @functools.wraps(op, assigned=("__doc__",), updated=())
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._overwrite(method.__name__, op, args, kwargs)
+
+    method.__name__ = name or f"{op.__name__}_"
+    return method
+
+
+def _shape_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the shape in ``f(2, 3)`` or ``f((2, 3))``."""
+    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)) else sizes
+
+
+class Tensor(TensorBase):
+    """A multi-dimensional array that can be differentiated through.
+
+    Make one with :func:`minigrad.tensor`. Operations on tensors with ``requires_grad=True`` are recorded, and
+    :meth:`backward` on a result fills in :attr:`grad` of the tensors it came from.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    def __init__(self, data: Any = ()) -> None:
+        array = data.array if isinstance(data, TensorBase) else np.asarray(data)
+        self.array = array.astype(ops.get_default_dtype())  # PyTorch's Tensor(...) is always float; tensor() infers
+
+    # ----------------------------------------------------------------------------------------------------------
+    # What it is
+
+    @property
+    def shape(self) -> Size:
+        """The length of each dimension."""
+        return Size(self.array.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the entries, a NumPy dtype such as ``minigrad.float32``."""
+        return self.array.dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the entries live."""
+        return device_of(self.array)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per entry."""
+        return self.array.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all entries."""
+        return self.array.nbytes  # type: ignore[no-any-return]
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """Return the number of entries."""
+        return int(self.array.size)
+
+    nelement = numel
+    ndimension = dim
+
+    def element_size(self) -> int:
+        """Return the bytes per entry."""
+        return self.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Return how many entries to step over to reach the next along each dimension."""
+        steps = tuple(s // self.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Return whether the entries lie in memory in row-major order."""
+        return bool(self.array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """Return whether the dtype is a float, so that gradients make sense."""
+        return self.array.dtype.kind == "f"  # type: ignore[no-any-return]
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the entries live on a GPU."""
+        return not isinstance(self.array, np.ndarray)
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._writes is None else self._writes.count
+
+    # ----------------------------------------------------------------------------------------------------------
+    # History and gradient
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the gradient is wanted: set on leaves, inherited by what is computed from them."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.array.dtype.kind != "f":
+            raise RuntimeError(
+                f"requires_grad: only floating tensors can have gradients, this one is {self.array.dtype}; "
+                "write 2.0 instead of 2, or pass dtype=minigrad.float32"
+            )
+        if self.node is not None and not value:
+            raise RuntimeError(
+                "requires_grad: it can only be switched off on leaves; use detach() to cut a computed tensor loose"
+            )
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set ``requires_grad`` and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that ``backward`` has summed up here; None until it has, and for tensors that are not leaves."""
+        return self._grad  # type: ignore[return-value]
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, TensorBase):
+                raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise RuntimeError(
+                    f"grad: expected shape {tuple(self.shape)} and {self.dtype}, got {tuple(value.shape)} and "
+                    f"{value.dtype}"
+                )
+        self._grad = value
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node that recorded the op this tensor comes from; None for leaves."""
+        return self.node
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made this tensor."""
+        return self.node is None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``backward`` fills ``grad`` although this is not a leaf."""
+        return bool(self.__dict__.get("_retains_grad", False))
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradient of this tensor to the ``grad`` of every leaf it was made from.
+
+        ``gradient`` is the incoming gradient, of this tensor's shape; a scalar needs none. The others are those of
+        :func:`minigrad.autograd.backward`.
+        """
+        engine.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Fill ``grad`` in ``backward`` although this is not a leaf."""
+        engine.retain_grad(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call ``hook(grad)`` whenever the gradient of this tensor is complete; what it returns replaces it."""
+        if not self._requires_grad:
+            raise RuntimeError("register_hook: this tensor does not require grad, so no gradient will come by")
+        owner: Any = self if self.node is None else self.node
+        name = "_hooks" if self.node is None else "hooks"
+        hooks = getattr(owner, name)
+        if hooks is None:
+            hooks = []
+            setattr(owner, name, hooks)
+        hooks.append(hook)
+        return RemovableHandle(hooks, hook)
+
+    def detach(self) -> Tensor:
+        """Return a tensor without history on the same memory: a constant for whatever is computed from it."""
+        alias: Tensor = tensor_of(Tensor, self.array)
+        alias._writes = self.writes()
+        return alias
+
+    def detach_(self) -> Tensor:
+        """Forget the history of this tensor, which becomes a leaf."""
+        if self.is_view:
+            raise RuntimeError("detach_: not possible on a view; use detach()")
+        self.__dict__.pop("node", None)
+        self._requires_grad = False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The values without history, on the same memory. Assigning replaces them, unseen by autograd."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, TensorBase):
+            raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; wrap it in minigrad.tensor(...)")
+        self.array = value.array
+
+    def _overwrite(self, name: str, op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """Replace the values by ``op(self, ...)``, and the history by that op's, if it is recorded.
+
+        The op runs out of place on a copy, which then holds the old values that its rule may need.
+        """
+        before = self
+        if is_grad_enabled() and any(isinstance(x, TensorBase) and x._requires_grad for x in (self, *args)):
+            before = tensor_of(Tensor, self.array.copy(), self.node)
+            before._requires_grad = self._requires_grad
+        result = op(before, *(before if x is self else x for x in args), **kwargs)
+        recorded = result._requires_grad
+        if recorded and self._requires_grad and self.node is None:
+            raise RuntimeError(
+                f"{name}: a leaf that requires grad cannot be changed in place: its gradient would be that of the old "
+                "value. To update a parameter, do it under no_grad(); to compute with it, write x = x + 1"
+            )
+        if recorded and self.is_view:
+            raise RuntimeError(
+                f"{name}: this tensor is a view, and the tensor it looks at would not know of the change. Assign "
+                "through that one (x[0] = ...), or write out of place"
+            )
+        if result.shape != self.shape:
+            raise RuntimeError(
+                f"{name}: the result has shape {tuple(result.shape)}, which does not fit into {tuple(self.shape)}"
+            )
+        if category(result.dtype) > category(self.dtype):
+            raise RuntimeError(
+                f"{name}: a result of {result.dtype} cannot be stored in a tensor of {self.dtype}; "
+                "convert it first (x = x.float()), or write out of place"
+            )
+        self.array[...] = result.array
+        self.writes().add(f"{name}()", result.node)
+        if recorded:
+            self.node = result.node
+            self._requires_grad = True
+        return self
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)  # type: ignore[no-any-return]
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.sub(self, other)  # type: ignore[no-any-return]
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)  # type: ignore[no-any-return]
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.div(self, other)  # type: ignore[no-any-return]
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)  # type: ignore[no-any-return]
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)  # type: ignore[no-any-return]
+
+    __radd__, __rmul__ = __add__, __mul__
+    __rsub__, __rtruediv__ = _reflected(ops.sub), _reflected(ops.div)
+    __rpow__, __rmatmul__ = _reflected(ops.power), _reflected(ops.matmul)
+    __floordiv__, __rfloordiv__ = ops.floor_divide, _reflected(ops.floor_divide)
+    __mod__, __rmod__ = ops.remainder, _reflected(ops.remainder)
+    __neg__, __abs__, __invert__ = ops.neg, ops.absolute, ops.bitwise_not
+    __and__, __or__, __xor__ = ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor
+    __rand__, __ror__, __rxor__ = ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor
+    __lt__, __le__, __gt__, __ge__ = ops.lt, ops.le, ops.gt, ops.ge
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __eq__(self, other: object) -> Any:
+        return ops.eq(self, other) if _comparable(other) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return ops.ne(self, other) if _comparable(other) else NotImplemented
+
+    __hash__ = object.__hash__  # by identity: == compares entries
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, ops.plain_index(index))  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        index = ops.plain_index(index)
+        if not isinstance(value, (TensorBase, int, float)):
+            value = tensor_of(Tensor, array_module(self.array).asarray(value))
+        if is_grad_enabled() and (self._requires_grad or (isinstance(value, TensorBase) and value._requires_grad)):
+            if isinstance(value, TensorBase):
+                value = ops.reshape(value, _without_leading_ones(value.shape, self.array[index].ndim))
+            self._overwrite("__setitem__", ops.setitem, (value, index), {})
+        else:
+            self.array[index] = value.array if isinstance(value, TensorBase) else value
+            self.writes().add("x[...] = ...")
+
+    add_, sub_, mul_, div_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div))
+    pow_, remainder_, floor_divide_ = map(_in_place, (ops.power, ops.remainder, ops.floor_divide))
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Elementwise
+
+    true_divide, floor_divide, remainder, fmod = ops.div, ops.floor_divide, ops.remainder, ops.fmod
+    mul = multiply = ops.mul
+    pow = ops.power
+    neg = negative = ops.neg
+    abs = absolute = ops.absolute
+    sign, square, sqrt, rsqrt, reciprocal = ops.sign, ops.square, ops.sqrt, ops.rsqrt, ops.reciprocal
+    exp, exp2, expm1 = ops.exp, ops.exp2, ops.expm1
+    log, log2, log10, log1p, logaddexp = ops.log, ops.log2, ops.log10, ops.log1p, ops.logaddexp
+    sin, cos, tan, asin, acos, atan, atan2 = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan, ops.atan2
+    arcsin, arccos, arctan, arctan2 = ops.asin, ops.acos, ops.atan, ops.atan2
+    sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
+    floor, ceil, trunc, frac, hypot, lerp = ops.floor, ops.ceil, ops.trunc, ops.frac, ops.hypot, ops.lerp
+    maximum, minimum = ops.maximum, ops.minimum
+    clamp = clip = ops.clamp
+    relu, sigmoid, softmax, log_softmax = ops.relu, ops.sigmoid, ops.softmax, ops.log_softmax
+
+    eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    isnan, isinf, isfinite, isclose = ops.isnan, ops.isinf, ops.isfinite, ops.isclose
+    logical_and, logical_or = ops.logical_and, ops.logical_or
+    logical_xor, logical_not = ops.logical_xor, ops.logical_not
+    bitwise_and, bitwise_or = ops.bitwise_and, ops.bitwise_or
+    bitwise_xor, bitwise_not = ops.bitwise_xor, ops.bitwise_not
+
+    def add(self, other: Any, *, alpha: float = 1) -> Tensor:
+        """Return self + alpha * other."""
+        return ops.add(self, other if alpha == 1 else other * alpha)  # type: ignore[no-any-return]
+
+    def sub(self, other: Any, *, alpha: float = 1) -> Tensor:
+        """Return self - alpha * other."""
+        return ops.sub(self, other if alpha == 1 else other * alpha)  # type: ignore[no-any-return]
+
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return self / other; with ``rounding_mode`` "floor" or "trunc" rounded down or towards 0."""
+        if rounding_mode == "floor":
+            return ops.floor_divide(self, other)  # type: ignore[no-any-return]
+        if rounding_mode not in (None, "trunc"):
+            raise ValueError(f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}")
+        quotient = ops.div(self, other)
+        return quotient if rounding_mode is None else ops.trunc(quotient).to(ops.sub(self, other).dtype)  # type: ignore[no-any-return]
+
+    def round(self, *, decimals: int = 0) -> Tensor:
+        """Return the nearest integers, halves to the even one; or so many decimals."""
+        return ops.round_(self, decimals)  # type: ignore[no-any-return]
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """Return self where ``condition`` holds, else ``other``."""
+        return ops.where(condition, self, other)  # type: ignore[no-any-return]
+
+    def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
+        """Return self with ``value`` where ``mask`` is True."""
+        return ops.where(mask, value, self).to(self.dtype)  # type: ignore[no-any-return]
+
+    exp_, log_, sqrt_, abs_, neg_ = map(_in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
+    relu_, sigmoid_, tanh_ = map(_in_place, (ops.relu, ops.sigmoid, ops.tanh))
+    clamp_, floor_, ceil_, round_ = map(_in_place, (ops.clamp, ops.floor, ops.ceil, ops.round_))
+    masked_fill_ = _in_place(masked_fill)
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Reductions
+
+    sum, mean, prod, var, std, norm = ops.sum_, ops.mean, ops.prod, ops.var, ops.std, ops.norm
+    max, min, amax, amin = ops.max_, ops.min_, ops.amax, ops.amin
+    argmax, argmin, logsumexp = ops.argmax, ops.argmin, ops.logsumexp
+    all, any, count_nonzero = ops.all_, ops.any_, ops.count_nonzero
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Shape
+
+    transpose = swapaxes = swapdims = ops.transpose
+    squeeze, unsqueeze, flatten, unflatten = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten
+    movedim, narrow, split, chunk, unbind = ops.movedim, ops.narrow, ops.split, ops.chunk, ops.unbind
+    roll = ops.roll
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the entries in another shape, as a view if their order in memory allows; -1 is worked out."""
+        return ops.reshape(self, _shape_of(shape))  # type: ignore[no-any-return]
+
+    def view(self, *shape: Any) -> Tensor:
+        """Return the entries in another shape, on the same memory, or refuse; ``reshape`` copies where it must."""
+        out = self.reshape(*shape)
+        if not out.is_view and self.numel():
+            raise RuntimeError(
+                f"view: the entries of this tensor of shape {tuple(self.shape)} are not in row-major order in memory, "
+                "so no view has that shape; use reshape(), which copies"
+            )
+        return out
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """Return a view in the shape of ``other``."""
+        return self.view(other.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """Return the entries in the shape of ``other``."""
+        return self.reshape(other.shape)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """Return a view with the dimensions in another order."""
+        return ops.permute(self, _shape_of(dims))  # type: ignore[no-any-return]
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Return a view that repeats dimensions of size 1; -1 keeps a size."""
+        return ops.expand(self, _shape_of(sizes))  # type: ignore[no-any-return]
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Return a view expanded to the shape of ``other``."""
+        return self.expand(other.shape)
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Return a copy with the order along ``dims`` reversed."""
+        return ops.flip(self, _shape_of(dims))  # type: ignore[no-any-return]
+
+    def t(self) -> Tensor:
+        """Return the transpose of a matrix."""
+        if self.ndim > 2:
+            raise RuntimeError(f"t: expected at most 2 dimensions, got {self.ndim}; use transpose(dim0, dim1)")
+        return self.transpose(0, 1) if self.ndim == 2 else self
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions in reverse order: the transpose of a matrix."""
+        return self.permute(*range(self.ndim)[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions exchanged: the transpose of each matrix of a batch."""
+        return self.transpose(-1, -2)
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Products, picking
+
+    matmul, mm, bmm, mv, dot, outer = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer
+    index_select, masked_select, take_along_dim = ops.index_select, ops.masked_select, ops.take_along_dim
+
+    def gather(self, dim: int, index: Tensor) -> Tensor:
+        """Return the entries that ``index`` names along ``dim``: y[i, j] = x[index[i, j], j] for dim 0."""
+        return ops.gather(self, index, dim)  # type: ignore[no-any-return]
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Filling
+
+    def zero_(self) -> Tensor:
+        """Fill with zeros."""
+        return self.fill_(0)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Fill with one value."""
+        return self._overwrite("fill_", _filled, (value,), {})
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
+        """Fill with the values of ``src``, broadcast and converted."""
+        source = src if isinstance(src, TensorBase) else tensor_of(Tensor, np.asarray(src))
+        return self._overwrite("copy_", _filled, (source.to(self.device, self.dtype),), {})  # type: ignore[attr-defined]
+
+    def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Fill with draws from [from_, to)."""
+        g = generator or default_generator(self.device)
+        return self._fill_random("uniform_", g.uniform(self.array.shape, from_, to, self.dtype))
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Fill with draws from a normal distribution."""
+        g = generator or default_generator(self.device)
+        return self._fill_random("normal_", g.normal(self.array.shape, mean, std, self.dtype))
+
+    def bernoulli_(self, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Fill with 1 with probability ``p``, else 0."""
+        g = generator or default_generator(self.device)
+        return self._fill_random("bernoulli_", (g.uniform(self.array.shape) < p).astype(self.dtype))
+
+    def _fill_random(self, name: str, values: Any) -> Tensor:
+        return self._overwrite(name, _filled, (tensor_of(Tensor, values),), {})
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Conversion
+
+    clone = ops.clone
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the tensor on a device and in a dtype: ``to("cuda")``, ``to(minigrad.float64)``, ``to(other)``.
+
+        The tensor itself comes back if nothing is to be done, unless ``copy=True``.
+        """
+        kwargs.pop("non_blocking", None)
+        copy, device, dtype = kwargs.pop("copy", False), kwargs.pop("device", None), kwargs.pop("dtype", None)
+        if kwargs:
+            raise TypeError(f"to: unexpected argument {next(iter(kwargs))!r}")
+        for x in args:
+            if isinstance(x, TensorBase):
+                device, dtype = device_of(x.array), x.dtype
+            elif isinstance(x, Device) or (isinstance(x, str) and x.partition(":")[0] in ("cpu", "cuda")):
+                device = x
+            elif x is not None:
+                dtype = x
+        out = self
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            dtype = checked_dtype(dtype)
+            if dtype.kind == "f":
+                out = ops.cast(out, dtype)
+            else:
+                out = tensor_of(Tensor, self.array.astype(dtype))
+        if device is not None and out.device != device:
+            out = ops.transfer(out, Device(device), out.device)
+        return ops.clone(out) if copy and out is self else out  # type: ignore[no-any-return]
+
+    def cpu(self) -> Tensor:
+        """Return the tensor on the CPU."""
+        return self.to(CPU)
+
+    def cuda(self, device: DeviceLike = None) -> Tensor:
+        """Return the tensor on a GPU."""
+        return self.to(Device("cuda" if device is None else device))
+
+    def float(self) -> Tensor:
+        """Return the tensor in float32."""
+        return self.to(float32)
+
+    def double(self) -> Tensor:
+        """Return the tensor in float64."""
+        return self.to(float64)
+
+    def long(self) -> Tensor:
+        """Return the tensor in int64, fractions cut off."""
+        return self.to(int64)
+
+    def int(self) -> Tensor:
+        """Return the tensor in int32, fractions cut off."""
+        return self.to(np.dtype("int32"))
+
+    def bool(self) -> Tensor:
+        """Return the tensor as booleans: whether each entry is not 0."""
+        return self.to(bool_)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """Return the tensor in the dtype and on the device of ``other``."""
+        return self.to(other)
+
+    def contiguous(self) -> Tensor:
+        """Return the tensor with its entries in row-major order in memory: itself, or a copy."""
+        return self if self.is_contiguous() else self.clone()
+
+    def numpy(self, *, force: Any = False) -> np.ndarray[Any, Any]:
+        """Return the values as a NumPy array on the same memory.
+
+        Refused where a gradient would be lost or a GPU copied in silence; ``force=True`` means
+        ``detach().cpu().numpy()``.
+        """
+        if not force and self._requires_grad:
+            raise RuntimeError(
+                "numpy: this tensor requires grad, and NumPy would lose the gradient; use tensor.detach().numpy()"
+            )
+        if not force and self.is_cuda:
+            raise TypeError(f"numpy: this tensor is on {self.device}; copy it first: tensor.cpu().numpy()")
+        return array_to_device(self.array, CPU)  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """Return the only entry as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"item: expected a tensor with one entry, got shape {tuple(self.shape)}; use tolist()")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """Return the entries as nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    # NumPy must neither compute with a tensor in silence (np.exp(x) would lose the gradient) nor loop over its
+    # entries (np.ones(3) * x): with None, ufuncs refuse and operators leave the work to __rmul__ and its like.
+    __array_ufunc__ = None
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._requires_grad:
+            raise BufferError("dlpack: this tensor requires grad, and the gradient would be lost; use detach()")
+        array = self.array
+        if isinstance(array, np.ndarray) and not array.flags.writeable:
+            array = array.copy()
+        return array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+    def __float__(self) -> Any:
+        return float(self.item())
+
+    def __int__(self) -> Any:
+        return int(self.item())
+
+    def __bool__(self) -> Any:
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"bool: a tensor of shape {tuple(self.shape)} is neither true nor false; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    def __index__(self) -> Any:
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __len__(self) -> Any:
+        if not self.array.ndim:
+            raise TypeError("len: a 0-d tensor has no length")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(ops.unbind(self))
+
+    def __contains__(self, value: Any) -> Any:
+        return bool((self == value).any().item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and not self.array.ndim else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        suffixes = [] if not self.is_cuda else [f"device='{self.device}'"]
+        if self.node is not None:
+            suffixes.append(f"grad_fn={self.node!r}")
+        elif self._requires_grad:
+            suffixes.append("requires_grad=True")
+        array = self.array
+        return format_tensor(
+            array, suffixes=suffixes, default_dtype=ops.get_default_dtype(), to_numpy=lambda x: array_to_device(x, CPU)
+        )
+
+    # Copies of a tensor are copies of its values. Following the history would copy thousands of nodes, recursively.
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
+        if id(self) not in memo:
+            copied = tensor_of(type(self), self.array.copy())
+            copied._requires_grad = self._requires_grad and self.node is None
+            if self._grad is not None:
+                copied._grad = tensor_of(Tensor, self._grad.array.copy())
+            memo[id(self)] = copied
+        return memo[id(self)]
+
+    def __copy__(self) -> Any:
+        copied = tensor_of(type(self), self.array)
+        copied._requires_grad = self._requires_grad and self.node is None
+        copied._writes = self.writes()
+        return copied
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self.array, self._requires_grad and self.node is None)
+
+
+Tensor.plain = Tensor
+
+
+class RemovableHandle:
+    """What registering a hook returns: ``remove()`` takes the hook away again."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice does no harm."""
+        self._hooks[:] = [hook for hook in self._hooks if hook is not self._hook]
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def checked_dtype(dtype: Any) -> Any:
+    """Return a NumPy dtype that minigrad computes in; refuse the others with a sentence."""
+    found = np.dtype({float: float32, int: int64, bool: bool_}.get(dtype, dtype))
+    if found.kind not in "biuf" or found.itemsize > 8:
+        raise TypeError(
+            f"dtype {found}: minigrad computes in booleans, integers, float32 and float64 "
+            "(complex, strings and objects are not supported)"
+        )
+    if found == np.float16:
+        raise TypeError("dtype float16: half precision is slow and inexact on the CPU; use float32")
+    return found
+
+
+def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
+    rebuilt: Tensor = tensor_of(cls, array)
+    rebuilt._requires_grad = requires_grad
+    return rebuilt
+
+
+def _filled(x: Any, value: Any) -> Any:
+    """Return ``value`` in the shape of ``x``, with the history of ``value`` only."""
+    return ops.setitem(x, value, ...)
+
+
+def _comparable(other: object) -> bool:
+    return isinstance(other, (TensorBase, bool, int, float, np.generic)) or is_array(other)
+
+
+def _without_leading_ones(shape: Sequence[int], ndim: int) -> tuple[int, ...]:
+    """NumPy lets a (1, 3) value be assigned to 3 entries; the gradient then has to find its way back."""
+    extra = max(len(shape) - ndim, 0)
+    return tuple(shape[extra:]) if all(n == 1 for n in shape[:extra]) else tuple(shape)

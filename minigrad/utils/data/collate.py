@@ -1,0 +1,136 @@
+"""Collating: from a list of samples to one batch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import array_module, is_array
+from minigrad.creation import as_tensor, tensor
+from minigrad.ops.shape import stack
+from minigrad.tensor import Tensor
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Make one batch of a list of samples: what the samples hold gets a new dimension 0 in front.
+
+    ==============================  =====================================================
+    samples                         batch
+    ==============================  =====================================================
+    tensors, arrays                 a tensor, stacked; the shapes must agree
+    Python floats                   a float64 tensor, as in PyTorch
+    integers, bools, NumPy scalars  a tensor of that dtype
+    strings, bytes                  the list as it is
+    dicts                           a dict of the same kind: each key collated
+    tuples, lists                   a list: each position collated
+    named tuples                    the same named tuple: each field collated
+    ==============================  =====================================================
+
+    Parameters
+    ----------
+    batch : sequence
+        The samples, at least one, all built alike.
+
+    Raises
+    ------
+    RuntimeError
+        If samples differ in shape, length or keys; the message says which, and where in the sample.
+    TypeError
+        If samples hold anything else, such as None.
+
+    Examples
+    --------
+    >>> default_collate([(1, {"x": 0.5}), (2, {"x": 1.5})])
+    [tensor([1, 2]), {'x': tensor([0.5000, 1.5000], dtype=float64)}]
+    """
+    return _collate(list(batch), "")
+
+
+def default_convert(data: Any) -> Any:
+    """Turn the arrays inside one sample into tensors and leave the rest: what a DataLoader without batches does.
+
+    >>> import numpy as np
+    >>> default_convert({"x": np.arange(3), "name": "three"})
+    {'x': tensor([0, 1, 2]), 'name': 'three'}
+    """
+    if isinstance(data, Tensor):
+        return data
+    if (is_array(data) or isinstance(data, np.generic)) and data.dtype.kind in "biuf":
+        return as_tensor(data)
+    if isinstance(data, Mapping):
+        return _mapping_like(data, {key: default_convert(value) for key, value in data.items()})
+    if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
+        return _sequence_like(data, [default_convert(value) for value in data])
+    return data
+
+
+def _collate(batch: list[Any], where: str) -> Any:
+    """Collate what all samples hold at ``where``, such as ``['x'][1]``."""
+    first = batch[0]
+    if isinstance(first, Tensor):
+        _require_alike(batch, where, lambda x: isinstance(x, Tensor), "type", lambda x: type(x).__name__)
+        _require_alike(batch, where, lambda x: x.array.shape == first.array.shape, "shape", lambda x: tuple(x.shape))
+        if any(x.requires_grad for x in batch):
+            return stack(batch)
+        return as_tensor(array_module(first.array).stack([x.array for x in batch]))  # no history: one copy will do
+    if is_array(first) and first.dtype.kind in "biuf":
+        _require_alike(batch, where, is_array, "type", lambda x: type(x).__name__)
+        _require_alike(batch, where, lambda x: x.shape == first.shape, "shape", lambda x: x.shape)
+        return as_tensor(array_module(first).stack(batch))
+    if isinstance(first, (str, bytes)):
+        return batch
+    if isinstance(first, (int, float, np.number, np.bool_)):
+        _require_alike(batch, where, lambda x: not np.ndim(x) and x is not None, "type", lambda x: type(x).__name__)
+        if isinstance(first, np.generic):
+            return as_tensor(np.asarray(batch))
+        return tensor(batch, dtype=np.float64 if isinstance(first, float) else None)
+    if isinstance(first, Mapping):
+        keys = list(first)
+        _require_alike(batch, where, lambda x: all(key in x for key in keys), "keys", list)
+        return _mapping_like(first, {key: _collate([x[key] for x in batch], f"{where}[{key!r}]") for key in keys})
+    if isinstance(first, Sequence):
+        _require_alike(batch, where, lambda x: len(x) == len(first), "length", len)
+        columns = zip(*batch, strict=True)
+        return _sequence_like(first, [_collate(list(column), f"{where}[{k}]") for k, column in enumerate(columns)])
+    raise TypeError(
+        "default_collate: expected samples made of tensors, arrays, numbers, strings, dicts, tuples and lists, got "
+        f"{_name(first)} at sample{where}; return something else from the dataset, or pass collate_fn="
+    )
+
+
+def _require_alike(
+    batch: list[Any], where: str, fits: Callable[[Any], bool], what: str, show: Callable[[Any], Any]
+) -> None:
+    for k, sample in enumerate(batch):
+        if not fits(sample):
+            raise RuntimeError(
+                f"default_collate: expected the same {what} in all samples, got {show(batch[0])} at "
+                f"batch[0]{where} and {show(sample)} at batch[{k}]{where}; make them alike in the dataset, or pass "
+                "collate_fn= to the DataLoader"
+            )
+
+
+def _name(x: Any) -> str:
+    return f"an array of dtype {x.dtype}" if is_array(x) else "None" if x is None else f"a {type(x).__name__}"
+
+
+def _mapping_like(example: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+    """Return ``items`` as the kind of mapping that ``example`` is, or a dict where that cannot be made."""
+    if type(example) is dict:
+        return items
+    try:
+        if not isinstance(example, MutableMapping):
+            return type(example)(items)  # type: ignore[call-arg]
+        clone = copy.copy(example)  # and not type(example)(items): a defaultdict has more to it than its items
+        clone.update(items)
+    except TypeError:
+        return items
+    return clone
+
+
+def _sequence_like(example: Sequence[Any], items: list[Any]) -> Any:
+    """Return ``items`` as a named tuple if ``example`` is one, else as they are: PyTorch makes lists of tuples too."""
+    return type(example)(*items) if hasattr(example, "_fields") else items

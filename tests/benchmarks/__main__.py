@@ -1,0 +1,59 @@
+"""The command line: `python -m tests.benchmarks --help`."""
+
+import os
+
+for library in ("OPENBLAS", "MKL", "OMP"):  # read when NumPy is imported, so before the imports below
+    os.environ.setdefault(f"{library}_NUM_THREADS", "2")
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from . import harness  # noqa: E402
+from .workloads import WORKLOADS  # noqa: E402
+
+names = [*WORKLOADS, "import"]
+parser = argparse.ArgumentParser(
+    prog="python -m tests.benchmarks", description="Time training steps as ratios to hand-written NumPy."
+)
+parser.add_argument("--rows", default=",".join(names), help=f"comma-separated, of {', '.join(names)} (default: all)")
+parser.add_argument("--rounds", type=int, default=12, help="rounds, of which the minimum counts (default: 12)")
+parser.add_argument("--seconds", type=float, default=0.08, help="length of a turn, at least two steps (default: 0.08)")
+parser.add_argument("--memory", action="store_true", help="also measure peak memory, in untimed runs")
+parser.add_argument("--json", type=Path, metavar="FILE", help="save all figures, with machine, versions, date")
+parser.add_argument("--compare", type=Path, metavar="FILE", help="print the change against a run saved with --json")
+options = parser.parse_args()
+chosen = options.rows.split(",")
+if unknown := [name for name in chosen if name not in names]:
+    parser.error(f"--rows: expected some of {', '.join(names)}, got {', '.join(unknown)}")
+if options.rounds < 1:
+    parser.error(f"--rounds: expected at least 1, got {options.rounds}")
+saved = harness.load(options.compare) if options.compare else None  # first, so that a wrong name is told at once
+
+rows = {}
+for name in chosen:
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    if name == "import":
+        rows[name] = harness.measure_import(options.rounds)
+    else:
+        try:
+            rows[name] = harness.measure(WORKLOADS[name], options.rounds, options.seconds)
+        except harness.Disagreement as error:
+            sys.exit(str(error))
+        if options.memory:
+            rows[name].megabytes = harness.measure_memory(WORKLOADS[name], list(rows[name].seconds))
+
+about = harness.environment()
+machine = about["machine"]
+print(f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; float32; {about['date']}")
+print(", ".join(f"{package} {version}" for package, version in about["versions"].items()))
+print(f"minimum of {options.rounds} rounds; in brackets the median of the rounds' ratios\n")
+print(harness.table(rows))
+for contestant, reason in {c: reason for row in rows.values() for c, reason in row.skipped.items()}.items():
+    print(f"\nskipped {contestant}: {reason}")
+if options.json:
+    harness.save(options.json, rows, {"rounds": options.rounds, "seconds": options.seconds})
+if saved:
+    report, saved_rows = saved
+    print(f"\nagainst the run of {report['date']} on {report['machine']['processor']}")
+    print(harness.comparison(saved_rows, rows))

@@ -1,0 +1,138 @@
+"""
+Gradient descent on one number
+==============================
+
+Training a network means: walk downhill until the loss is small. Here the whole landscape is f(x) = x², a valley with its
+floor at 0, and the walker is one number. Everything that makes training fast, slow or impossible can already be seen.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigrad
+
+parser = argparse.ArgumentParser(description="Gradient descent on x².")
+parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
+args = parser.parse_args()
+args.out.mkdir(parents=True, exist_ok=True)
+
+# %%
+# One step
+# --------
+# The derivative says which way is up and how steeply: f'(x) = 2x. A step goes the other way, and its length is the
+# derivative times a number that we choose, the learning rate:
+#
+# .. math:: x_{k+1} = x_k - \mathrm{lr} \cdot f'(x_k)
+#
+# minigrad finds the derivative by itself. A tensor made with ``requires_grad=True`` is watched; ``backward()`` on a
+# result leaves the derivative of that result in the tensor's ``grad``.
+
+x = minigrad.tensor(4.0, requires_grad=True)
+loss = x**2
+loss.backward()
+print(f"f({x.item():g}) = {loss.item():g} and f'({x.item():g}) = {x.grad.item():g}")
+
+# %%
+# The table
+# ---------
+# The same thing ten times, starting at 4 with a learning rate of 0.1. Two lines deserve a word. The step happens under
+# ``no_grad``, because moving the walker is not part of the landscape. And the gradient is set to ``None`` after each
+# step, because ``backward()`` adds to what is there.
+
+rate = 0.1
+x = minigrad.tensor(4.0, requires_grad=True)
+print("\n  k      x_k   f(x_k)  f'(x_k)")
+for k in range(11):
+    loss = x**2
+    loss.backward()
+    print(f"{k:3d} {x.item():8.4f} {loss.item():8.4f} {x.grad.item():8.4f}")
+    with minigrad.no_grad():
+        x -= rate * x.grad
+    x.grad = None
+
+# %%
+# Every row is 0.8 times the one above, and that is no accident: x - 0.1 · 2x = 0.8 x. After k steps of any rate the
+# walker stands at (1 - 2 lr)ᵏ · 4, so the factor 1 - 2 lr tells the whole story in advance.
+#
+# Too small, right, too large
+# ---------------------------
+# Four rates, and what the factor says about them:
+#
+# ======  ========  ==========================================
+# rate    factor    what happens
+# ======  ========  ==========================================
+# 0.01    0.98      right direction, but after 20 steps still far away
+# 0.1     0.8       arrives
+# 0.9     -0.8      jumps over the floor each time, and arrives as fast
+# 1.05    -1.1      each jump lands higher than it started
+# ======  ========  ==========================================
+
+
+def descend(rate, steps, start=4.0):
+    """All the places visited, the start included."""
+    x = minigrad.tensor(start, requires_grad=True)
+    path = [x.item()]
+    for _ in range(steps):
+        loss = x**2
+        loss.backward()
+        with minigrad.no_grad():
+            x -= rate * x.grad
+        x.grad = None
+        path.append(x.item())
+    return path
+
+
+STEPS = 20
+paths = {rate: descend(rate, STEPS) for rate in (0.01, 0.1, 0.9, 1.05)}
+print()
+for rate, path in paths.items():
+    print(f"rate {rate:4}: after {STEPS} steps x = {path[-1]:9.4f}, predicted {4 * (1 - 2 * rate) ** STEPS:9.4f}")
+
+# %%
+# Below, the walker on its valley, and how high it still is after each step. On a logarithmic scale all four are
+# straight lines: each step multiplies the height by the same number, (1 - 2 lr)². Only the sign of the slope decides
+# between training and disaster.
+
+COLOURS = {0.01: "#56B4E9", 0.1: "#009E73", 0.9: "#E69F00", 1.05: "#D55E00"}  # told apart by colour-blind eyes too
+VERDICTS = {0.01: "too small", 0.1: "right", 0.9: "over the floor each time", 1.05: "too large"}
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True, layout="constrained")
+valley = np.linspace(-6.5, 6.5, 200)
+for axis, (rate, path) in zip(axes, paths.items(), strict=True):
+    places = np.array(path[:8])
+    axis.plot(valley, valley**2, color="0.75", zorder=1)
+    axis.plot(places, places**2, color=COLOURS[rate], linewidth=1, zorder=2)
+    axis.scatter(places, places**2, color=COLOURS[rate], s=24, zorder=3)
+    axis.annotate("start", (4, 16), (12, -3), textcoords="offset points", va="center")
+    axis.set(title=f"rate {rate}: {VERDICTS[rate]}", xlabel="x", ylim=(-2, 42))
+axes[0].set_ylabel("f(x) = x²")
+figure.savefig(args.out / "01_steps.png", dpi=120)
+
+figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+for rate, path in paths.items():
+    heights = np.array(path) ** 2
+    dashes = (0, (4, 4)) if rate == 0.9 else "-"  # 0.1 and 0.9 lie on top of each other
+    axis.semilogy(heights, color=COLOURS[rate], linestyle=dashes, linewidth=2)
+label_at = {0.01: (20.3, 0), 0.1: (20.3, 5), 0.9: (20.3, -8), 1.05: (20.3, 0)}
+for rate, (where, lift) in label_at.items():
+    axis.annotate(f"rate {rate}", (where, paths[rate][-1] ** 2), (0, lift), textcoords="offset points", color="0.2")
+axis.set(xlabel="step k", ylabel="f(x_k)", xlim=(0, 23), xticks=range(0, 21, 5), title="Height left after each step")
+figure.savefig(args.out / "01_rates.png", dpi=120)
+print(f"\nfigures: {args.out / '01_steps.png'}, 01_rates.png")
+
+# %%
+# The last row of the table, which must be 4 · 0.8¹⁰:
+
+assert abs(paths[0.1][10] - 4 * 0.8**10) < 1e-6, paths[0.1][10]
+
+# %%
+# Exercises
+# ---------
+# 1. Which rate reaches the floor in a single step? Work it out from the factor, then try it.
+# 2. Leave out ``x.grad = None``. What does the walker do now, and why does it look like a ball rolling in the valley?
+# 3. Replace x² by x⁴ - 2x², which has two valleys. To which one does the walker go from 0.1, from -0.1, and from 0?
