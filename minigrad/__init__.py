@@ -157,8 +157,12 @@ from minigrad.ops import min_ as min
 from minigrad.ops import power as pow
 from minigrad.ops import round_ as round
 from minigrad.ops import sum_ as sum
-from minigrad.printing import set_printoptions
+from minigrad.printing import printoptions, set_printoptions
+from minigrad.serialization import load, save
 from minigrad.tensor import Size, Tensor
+
+# Last, because they use the names above.
+from minigrad import datasets, metrics, nn, optim, utils  # isort: skip
 
 __version__ = "0.1.0"
 

@@ -6,6 +6,7 @@ same functions on either. CuPy is imported when somebody asks for ``device="cuda
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -37,6 +38,19 @@ def is_array(x: object) -> bool:
         return True
     cupy = sys.modules.get("cupy")
     return cupy is not None and isinstance(x, cupy.ndarray)
+
+
+@functools.lru_cache(maxsize=64)
+def constant_row(xp: ModuleType, value: float, n: int, dtype: Any) -> Array:
+    """Return a vector of ``n`` times ``value``, kept for the next call; not to be written into.
+
+    NumPy works faster with it than with a number: ``maximum(x, zeros)`` takes half the time of ``maximum(x, 0)``,
+    and ``ones.dot(x)`` a third of ``x.sum(axis=0)``.
+    """
+    row = xp.full(n, value, dtype)
+    if xp is np:
+        row.flags.writeable = False
+    return row
 
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:

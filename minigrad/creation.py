@@ -16,7 +16,7 @@ INT64 = np.dtype(np.int64)
 
 
 def _made(array: Any, requires_grad: bool, device: DeviceLike = None) -> Tensor:
-    made: Tensor = tensor_of(Tensor, to_device(array, device))
+    made: Tensor = tensor_of(to_device(array, device))
     return made.requires_grad_() if requires_grad else made
 
 

@@ -1,7 +1,7 @@
 """save and load: nested dicts and lists of tensors in an ``.npz`` file, without pickle.
 
-Loading a pickle runs whatever program its author put there. Here a file holds arrays and one piece of JSON that says how
-they nest, so loading one can only ever give data, and plain NumPy can read it. The JSON, for
+Loading a pickle runs whatever program its author put there. Here a file holds arrays and one piece of JSON that says
+how they nest, so loading one can only ever give data, and plain NumPy can read it. The JSON, for
 ``{"weight": w, "betas": (0.9, 0.99), 3: None}``::
 
     {"dict": [["weight", {"tensor": "array 0"}], ["betas", {"tuple": [0.9, 0.99]}], [3, null]]}
@@ -15,8 +15,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import zipfile
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +23,17 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from minigrad.autograd.node import tensor_of
-from minigrad.backend import CPU, Device, DeviceLike, device_of, is_array, to_device, to_numpy
+from minigrad.backend import CPU, Device, DeviceLike, device_of, is_array, module_for, to_device, to_numpy
 from minigrad.tensor import Tensor
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 _ENTRY = "minigrad"  # the name of the JSON among the arrays
 _VERSION = 1
+
+
+class LoadError(RuntimeError):
+    """A file that :func:`load` cannot read; the message says why."""
 
 
 def save(obj: Any, f: File) -> None:
@@ -97,14 +99,15 @@ def load(f: File, map_location: DeviceLike = None, *, weights_only: bool = True)
 
     Raises
     ------
-    RuntimeError
+    LoadError
         If the file is damaged, or is of another kind: a PyTorch checkpoint, a pickle, somebody else's ``.npz``; or
-        if it holds tensors of a GPU and there is none.
+        if it holds tensors of a GPU and there is none. It is a RuntimeError.
     """
     if not weights_only:
         raise ValueError("load: weights_only=False would run code from the file, which minigrad never does")
     if map_location is not None and not isinstance(map_location, (str, Device)):
         raise TypeError(f"load: expected map_location to be a device such as 'cpu', got {map_location!r}")
+    module_for(map_location)  # complains if there is no such device here
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             return _load(file, os.fspath(f), map_location)
@@ -114,30 +117,32 @@ def load(f: File, map_location: DeviceLike = None, *, weights_only: bool = True)
 def _load(file: IO[bytes], name: str, map_location: DeviceLike) -> Any:
     start = file.read(8)
     file.seek(-len(start), os.SEEK_CUR)
-    if not start.startswith(b"PK"):
-        kind = "is empty" if not start else "is a pickle" if start[0] == 0x80 else "is none of these"
-        raise RuntimeError(
-            f"load: expected a file written by minigrad.save, but {name} {kind}. minigrad does not read pickles; of "
-            "a PyTorch checkpoint, load it in PyTorch and save the tensors as NumPy arrays"
+    if not start.startswith(b"PK"):  # what every zip archive starts with
+        kind = "is empty" if not start else "is a pickle" if start[0] == 0x80 else "is none"
+        raise LoadError(
+            f"load: expected a file written by minigrad.save, but {name} {kind}. minigrad does not read pickles; "
+            "load a PyTorch checkpoint in PyTorch, and save its tensors with numpy.savez"
         )
     try:
         with np.load(file, allow_pickle=False) as archive:
             if any(key.endswith("data.pkl") for key in archive.files):
-                raise RuntimeError(
+                raise LoadError(
                     f"load: {name} is a PyTorch checkpoint, which holds a pickle, and minigrad does not read pickles. "
                     "In PyTorch: numpy.savez('weights.npz', **{k: v.numpy() for k, v in state_dict.items()}); then "
                     "here: numpy.load('weights.npz')"
                 )
             if _ENTRY not in archive.files:
-                raise RuntimeError(
+                raise LoadError(
                     f"load: {name} is an .npz file, but not one written by minigrad.save; read it with numpy.load"
                 )
             header = json.loads(archive[_ENTRY].tobytes())
             if header["version"] > _VERSION:
-                raise RuntimeError(f"load: {name} was written by a newer minigrad; update with pip install -U minigrad")
+                raise LoadError(f"load: {name} was written by a newer minigrad; pip install -U minigrad")
             return _decode(header["content"], archive.__getitem__, map_location)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise RuntimeError(f"load: {name} is damaged or was cut short ({error})") from error
+    except LoadError:
+        raise
+    except Exception as error:  # what a broken archive makes zipfile, json and numpy raise is hard to enumerate
+        raise LoadError(f"load: {name} is damaged or was cut short ({type(error).__name__}: {error})") from error
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -198,7 +203,14 @@ def _decode(form: Any, read: Callable[[str], Any], device: DeviceLike) -> Any:
         return form
     kind, content = next(iter(form.items()))
     if kind == "tensor":
-        tensor: Tensor = tensor_of(Tensor, to_device(read(content), device or form.get("device")))
+        try:
+            tensor: Tensor = tensor_of(to_device(read(content), device or form.get("device")))
+        except RuntimeError as error:
+            if "device" not in form:
+                raise
+            raise LoadError(
+                f"load: a tensor was saved from {form['device']}, but {error}; or map_location='cpu'"
+            ) from error
         return tensor.requires_grad_() if form.get("requires_grad") else tensor
     if kind == "array":
         return read(content)

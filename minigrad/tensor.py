@@ -243,7 +243,7 @@ class Tensor(TensorBase):
 
     def detach(self) -> Tensor:
         """Return a tensor without history on the same memory: a constant for whatever is computed from it."""
-        alias: Tensor = tensor_of(Tensor, self.array)
+        alias: Tensor = tensor_of(self.array)
         alias._writes = self.writes()
         return alias
 
@@ -273,7 +273,7 @@ class Tensor(TensorBase):
         """
         before = self
         if is_grad_enabled() and any(isinstance(x, TensorBase) and x._requires_grad for x in (self, *args)):
-            before = tensor_of(Tensor, self.array.copy(), self.node)
+            before = tensor_of(self.array.copy(), self.node)
             before._requires_grad = self._requires_grad
         result = op(before, *(before if x is self else x for x in args), **kwargs)
         recorded = result._requires_grad
@@ -351,7 +351,7 @@ class Tensor(TensorBase):
     def __setitem__(self, index: Any, value: Any) -> None:
         index = ops.plain_index(index)
         if not isinstance(value, (TensorBase, int, float)):
-            value = tensor_of(Tensor, array_module(self.array).asarray(value))
+            value = tensor_of(array_module(self.array).asarray(value))
         if is_grad_enabled() and (self._requires_grad or (isinstance(value, TensorBase) and value._requires_grad)):
             if isinstance(value, TensorBase):
                 value = ops.reshape(value, _without_leading_ones(value.shape, self.array[index].ndim))
@@ -518,7 +518,7 @@ class Tensor(TensorBase):
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
         """Fill with the values of ``src``, broadcast and converted."""
-        source = src if isinstance(src, TensorBase) else tensor_of(Tensor, np.asarray(src))
+        source = src if isinstance(src, TensorBase) else tensor_of(np.asarray(src))
         return self._overwrite("copy_", _filled, (source.to(self.device, self.dtype),), {})  # type: ignore[attr-defined]
 
     def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -537,7 +537,7 @@ class Tensor(TensorBase):
         return self._fill_random("bernoulli_", (g.uniform(self.array.shape) < p).astype(self.dtype))
 
     def _fill_random(self, name: str, values: Any) -> Tensor:
-        return self._overwrite(name, _filled, (tensor_of(Tensor, values),), {})
+        return self._overwrite(name, _filled, (tensor_of(values),), {})
 
     # ----------------------------------------------------------------------------------------------------------
     # Conversion
@@ -566,7 +566,7 @@ class Tensor(TensorBase):
             if dtype.kind == "f":
                 out = ops.cast(out, dtype)
             else:
-                out = tensor_of(Tensor, self.array.astype(dtype))
+                out = tensor_of(self.array.astype(dtype))
         if device is not None and out.device != device:
             out = ops.transfer(out, Device(device), out.device)
         return ops.clone(out) if copy and out is self else out  # type: ignore[no-any-return]
@@ -698,15 +698,17 @@ class Tensor(TensorBase):
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
         if id(self) not in memo:
-            copied = tensor_of(type(self), self.array.copy())
+            copied = type(self).__new__(type(self))
+            copied.array = self.array.copy()
             copied._requires_grad = self._requires_grad and self.node is None
             if self._grad is not None:
-                copied._grad = tensor_of(Tensor, self._grad.array.copy())
+                copied._grad = tensor_of(self._grad.array.copy())
             memo[id(self)] = copied
         return memo[id(self)]
 
     def __copy__(self) -> Any:
-        copied = tensor_of(type(self), self.array)
+        copied = type(self).__new__(type(self))
+        copied.array = self.array
         copied._requires_grad = self._requires_grad and self.node is None
         copied._writes = self.writes()
         return copied
@@ -715,7 +717,7 @@ class Tensor(TensorBase):
         return _rebuild, (type(self), self.array, self._requires_grad and self.node is None)
 
 
-Tensor.plain = Tensor
+TensorBase.result_class = Tensor
 
 
 class RemovableHandle:
@@ -749,7 +751,8 @@ def checked_dtype(dtype: Any) -> Any:
 
 
 def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
-    rebuilt: Tensor = tensor_of(cls, array)
+    rebuilt = cls.__new__(cls)
+    rebuilt.array = array
     rebuilt._requires_grad = requires_grad
     return rebuilt
 

@@ -98,7 +98,7 @@ for rate, path in paths.items():
 # between training and disaster.
 
 COLOURS = {0.01: "#56B4E9", 0.1: "#009E73", 0.9: "#E69F00", 1.05: "#D55E00"}  # told apart by colour-blind eyes too
-VERDICTS = {0.01: "too small", 0.1: "right", 0.9: "over the floor each time", 1.05: "too large"}
+VERDICTS = {0.01: "too small", 0.1: "right", 0.9: "jumps across", 1.05: "too large"}
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True, layout="constrained")
@@ -109,7 +109,7 @@ for axis, (rate, path) in zip(axes, paths.items(), strict=True):
     axis.plot(places, places**2, color=COLOURS[rate], linewidth=1, zorder=2)
     axis.scatter(places, places**2, color=COLOURS[rate], s=24, zorder=3)
     axis.annotate("start", (4, 16), (12, -3), textcoords="offset points", va="center")
-    axis.set(title=f"rate {rate}: {VERDICTS[rate]}", xlabel="x", ylim=(-2, 42))
+    axis.set(title=f"rate {rate}: {VERDICTS[rate]}", xlabel="x", ylim=(-2, 42), xticks=(-5, 0, 5))
 axes[0].set_ylabel("f(x) = x²")
 figure.savefig(args.out / "01_steps.png", dpi=120)
 

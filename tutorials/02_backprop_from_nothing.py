@@ -252,7 +252,7 @@ for value, (column, row) in where.items():
     text = f"{value.name}\n{value.data:.3f}\ngrad {value.grad:+.3f}"
     for parent in value.parents:
         axis.annotate(
-            "", (column - 0.36, row), where[parent], zorder=1, arrowprops={"arrowstyle": "->", "color": "0.45"}
+            "", (column - 0.28, row), where[parent], zorder=1, arrowprops={"arrowstyle": "->", "color": "0.45"}
         )
     axis.text(
         column, row, text, ha="center", va="center", fontsize=9, linespacing=1.4, zorder=2,

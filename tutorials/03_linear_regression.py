@@ -53,7 +53,7 @@ print(f"formula: y = {best_weight:.4f} x + {best_bias:.4f}, mean squared error {
 criterion = nn.MSELoss()
 
 
-def train(make_optimizer, epochs=40, batch_size=20):
+def train(make_optimizer, epochs=60, batch_size=20):
     """Train a new line; return the model, the loss over all points after each epoch, and the path of the parameters."""
     minigrad.manual_seed(1)  # the same start and the same batches for every optimizer
     model = nn.Linear(1, 1)
@@ -73,8 +73,8 @@ def train(make_optimizer, epochs=40, batch_size=20):
 
 
 runs = {
-    "SGD": train(lambda parameters: optim.SGD(parameters, lr=0.05)),
-    "Adam": train(lambda parameters: optim.Adam(parameters, lr=0.05)),
+    "SGD": train(lambda parameters: optim.SGD(parameters, lr=0.03)),
+    "Adam": train(lambda parameters: optim.Adam(parameters, lr=0.1)),
 }
 for name, (model, losses, _) in runs.items():
     print(f"{name:>7}: y = {model.weight.item():.4f} x + {model.bias.item():.4f}, mean squared error {losses[-1]:.4f}")
@@ -94,14 +94,15 @@ figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 4.2), layout="co
 ends = np.array([0.0, 4.0])
 left.scatter(x.numpy(), y.numpy(), s=14, color="0.6", label="data")
 left.plot(ends, TRUE_WEIGHT * ends + TRUE_BIAS, color="0.2", linestyle=":", label="the line behind the data")
-weights, biases = np.meshgrid(np.linspace(-0.6, 3.0, 120), np.linspace(-0.8, 2.4, 120))
+weights, biases = np.meshgrid(np.linspace(-0.6, 3.0, 120), np.linspace(-0.8, 2.8, 120))
 # mean squared error at every point of the map: best loss plus a quadratic around the best line
 moments = columns.T @ columns / 100
 dw, db = weights - best_weight, biases - best_bias
 height = best_loss + moments[0, 0] * dw**2 + 2 * moments[0, 1] * dw * db + moments[1, 1] * db**2
 right.contourf(weights, biases, np.log10(height), levels=12, cmap="Greys", alpha=0.6)
 for (name, (model, losses, path)), colour in zip(runs.items(), (SGD_COLOUR, ADAM_COLOUR), strict=True):
-    left.plot(ends, model.weight.item() * ends + model.bias.item(), color=colour, label=name)
+    style = (0, (4, 4)) if name == "Adam" else "-"  # the two lines lie on top of each other
+    left.plot(ends, model.weight.item() * ends + model.bias.item(), color=colour, linestyle=style, label=name)
     middle.semilogy(np.array(losses) - best_loss, color=colour, label=name)
     right.plot(*path.T, color=colour, linewidth=1.5, label=name)
 right.plot(*path[0], marker="o", color="0.1", linestyle="none", label="start")
@@ -110,7 +111,7 @@ left.set(xlabel="x", ylabel="y", title="Points and lines")
 middle.set(xlabel="epoch", ylabel="mean squared error above the best", title="Distance to the formula")
 right.set(xlabel="weight", ylabel="bias", title="Roads to the solution (darker: larger loss)")
 for axis in (left, middle, right):
-    axis.legend(frameon=axis is right)
+    axis.legend(frameon=axis is right, loc="upper right" if axis is middle else "upper left")
 figure.savefig(args.out / "03_linear_regression.png", dpi=120)
 print(f"\nfigure: {args.out / '03_linear_regression.png'}")
 

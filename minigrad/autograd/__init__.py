@@ -9,13 +9,18 @@ from minigrad.autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from minigrad.autograd.gradcheck import GradcheckError, GradcheckReport, gradcheck, gradgradcheck
 from minigrad.autograd.node import Node
 
 __all__ = [
+    "GradcheckError",
+    "GradcheckReport",
     "Node",
     "backward",
     "enable_grad",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",

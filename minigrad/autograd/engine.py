@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+
 from minigrad.autograd.grad_mode import set_grad_enabled
 from minigrad.autograd.node import Node, TensorBase, tensor_of
 from minigrad.backend import array_module
@@ -38,34 +40,30 @@ def walk(
     """
     sums: Gradients = {}
     queue: list[tuple[int, Node]] = []  # the youngest node first
-
-    def add(target: Any, g: Any) -> None:
-        if target in sums:
-            sums[target] = sums[target] + g
-        else:
-            sums[target] = g
-            if type(target) is Node:
-                heappush(queue, (-target.number, target))
-
-    for start, g in starts:
-        add(start, g)
-    while queue:
+    arriving = starts
+    while True:
+        for target, g in arriving:
+            if target in sums:
+                sums[target] = sums[target] + g
+            elif g is not None and (needed is None or target in needed):
+                sums[target] = g
+                if type(target) is Node:
+                    heappush(queue, (-target.number, target))
+        if not queue:
+            return sums  # of the leaves: nodes have been taken out
         node = heappop(queue)[1]
         g = sums.pop(node)
         if node.hooks is not None:
             g = run_hooks(node.hooks, g)
-        for parent, share in node.contributions(g, create_graph):
-            if needed is None or parent in needed:
-                add(parent, share)
+        arriving = zip(node.parents, node.shares(g, create_graph), strict=True)
         if not retain_graph:
             node.release()
-    return sums
 
 
 def run_hooks(hooks: Sequence[Callable[[Any], Any]], g: Any) -> Any:
-    """Show the gradient to each hook as a tensor; what a hook returns, if anything, replaces it."""
+    """Show each hook the gradient, as a tensor of its own; what a hook returns, if anything, replaces it."""
     for hook in list(hooks):
-        seen = g if isinstance(g, TensorBase) else tensor_of(TensorBase.plain, array_module(g).asarray(g))
+        seen = g if isinstance(g, TensorBase) else tensor_of(array_module(g).array(g))
         replaced = hook(seen)
         if replaced is not None:
             if replaced.shape != g.shape:
@@ -104,19 +102,22 @@ def backward(
         A tensor has no history, is not a scalar and has no ``grad_tensors``, or its graph was walked before.
     """
     starts = _starts("backward", tensors, grad_tensors, create_graph)
-    targets = None if inputs is None else _as_list(inputs)
-    if targets is None:
+    if inputs is None:
         arrived = _run(starts, create_graph, retain_graph)
     else:
-        arrived = _gradients_at(targets, starts, create_graph, retain_graph)
-    # An op like add hands the same array to both of its inputs, and a view shares its memory: gradients that a user
-    # may change in place must be nobody else's.
+        arrived = _gradients_at(_as_list(inputs), starts, create_graph, retain_graph)
     taken = {id(g) for _, g in starts}
     for leaf, g in arrived.items():
         if leaf._hooks is not None and leaf.node is None:
             g = run_hooks(leaf._hooks, g)
             taken.add(id(g))
-        _accumulate(leaf, g, taken)
+        if isinstance(g, TensorBase):  # of create_graph: it has a history, which writing in place would break
+            leaf._grad = g if leaf._grad is None else leaf._grad + g
+        elif leaf._grad is None:
+            leaf._grad = tensor_of(_own(g, taken))
+        else:
+            leaf._grad.array += g
+            leaf._grad.writes().add("backward()")
 
 
 def grad(
@@ -173,9 +174,9 @@ def grad(
     for k, x in enumerate(targets):
         g = arrived.get(x)
         if g is not None:
-            g = g if isinstance(g, TensorBase) else tensor_of(x.plain, _own(g, taken))
+            g = g if isinstance(g, TensorBase) else tensor_of(_own(g, taken))
         elif materialize_grads:
-            g = tensor_of(x.plain, array_module(x.array).zeros_like(x.array))
+            g = tensor_of(array_module(x.array).zeros_like(x.array))
         elif not allow_unused:
             raise RuntimeError(
                 f"grad: input {k} was not used to compute the outputs; pass allow_unused=True to get None for it"
@@ -208,7 +209,7 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
                     f"{caller}: a gradient can be created implicitly only for scalars, and this tensor has shape "
                     f"{tuple(root.shape)}; reduce it with .sum() or .mean(), or pass gradient= of that shape"
                 )
-            g = tensor_of(root.plain, array_module(root.array).ones_like(root.array))
+            g = tensor_of(array_module(root.array).ones(root.array.shape, root.array.dtype))
         elif not isinstance(g, TensorBase):
             raise TypeError(f"{caller}: expected a Tensor as gradient, got {type(g).__name__}")
         elif g.shape != root.shape:
@@ -269,23 +270,17 @@ def _between(starts: Any, targets: list[Any]) -> set[Any]:
 
 
 def _own(g: Any, taken: set[int]) -> Any:
-    """Return an array that no other gradient, view or caller can see change."""
-    xp = array_module(g)
-    g = xp.asarray(g)  # NumPy's arithmetic on 0-d arrays returns scalars
+    """Return an array that no other gradient, view or caller can see change.
+
+    ``add`` hands the same array to both of its inputs, and a view shares its memory; but users may change ``x.grad``
+    in place. ``taken`` holds the ids of arrays that are spoken for.
+    """
+    if type(g) is not np.ndarray:
+        g = array_module(g).asarray(g)  # NumPy's arithmetic on 0-d arrays returns scalars
     if g.base is not None or id(g) in taken:
         g = g.copy()
     taken.add(id(g))
     return g
-
-
-def _accumulate(leaf: Any, g: Any, taken: set[int]) -> None:
-    if isinstance(g, TensorBase):  # create_graph: the gradient has a history, which writing in place would break
-        leaf._grad = g if leaf._grad is None else leaf._grad + g  # type: ignore[operator]
-    elif leaf._grad is None:
-        leaf._grad = tensor_of(leaf.plain, _own(g, taken))
-    else:
-        leaf._grad.array += g
-        leaf._grad.writes().add("backward()")
 
 
 def retain_grad(tensor: TensorBase) -> None:

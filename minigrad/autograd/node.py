@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.backend import Array, Shape
@@ -38,17 +38,18 @@ class Writes:
 class TensorBase:
     """What autograd knows of a tensor: an array, whether its gradient is wanted, and the node that made it.
 
-    The names below are defaults; an instance carries only what differs. ``Tensor`` adds everything a user sees.
+    The values below are defaults; an instance carries only what differs. ``Tensor`` adds everything a user sees.
     """
 
     array: Array
     node: Node | None = None  # None for a leaf: a tensor that no recorded op made
+    is_view: bool = False
     _requires_grad: bool = False
     _grad: TensorBase | None = None
     _hooks: list[Callable[[Any], Any]] | None = None
-    is_view: bool = False
     _writes: Writes | None = None  # None until somebody writes in place or takes a view
-    plain: type[TensorBase]  # the class of results: an op on a Parameter gives a Tensor
+
+    result_class: type[TensorBase]  # the class of results: an op on a Parameter gives a Tensor
 
     @property
     def shape(self) -> Shape:
@@ -62,12 +63,14 @@ class TensorBase:
         """Return the record of in-place writes to this memory, made on first use."""
         if self._writes is None:
             self._writes = Writes()
+            if self.node is not None:  # which may have kept this array as its output
+                self.node.writes = self._writes
         return self._writes
 
 
-def tensor_of(like: type[TensorBase], array: Array, node: Node | None = None) -> Any:
+def tensor_of(array: Array, node: Node | None = None) -> Any:
     """Wrap ``array`` in a tensor, without copying or checking."""
-    tensor = like.__new__(like)
+    tensor = object.__new__(TensorBase.result_class)
     tensor.array = array
     if node is not None:
         tensor.node = node
@@ -79,64 +82,68 @@ class Node:
     """One recorded call of an op: which tensors it came from, and what its derivative rules need.
 
     ``parents[k]`` is where the gradient of rule ``k`` goes: the node that made that input, or the input itself if
-    it is a leaf. ``kept`` holds the inputs that the rules name and nothing else, so that memory nobody needs is
-    freed at once. The output is kept as an alias without history: a node that held the tensor which holds the node
-    would be a circle, and circles are only freed by the cycle collector.
+    it is a leaf. ``kept`` holds the values that the rules name and nothing else, so that memory nobody needs is
+    freed at once, and ``tensors`` the tensors among them, for their history and their record of writes. The output
+    is kept as an array: a node that held the tensor which holds the node would be a circle, and circles are only
+    freed by the cycle collector.
     """
 
-    __slots__ = ("__weakref__", "dtype", "hooks", "kept", "number", "parents", "plan", "shape")
+    hooks: list[Callable[[Any], Any]] | None = None
+    writes: Writes | None = None  # to the memory of the output
 
-    def __init__(self, plan: Any, parents: list[Any], kept: Sequence[Any], y: Array) -> None:
+    def __init__(self, plan: Any, parents: list[Any], kept: Any, tensors: Sequence[Any], y: Array) -> None:
         self.number = next(clock)
-        self.plan = plan
+        self.plan = plan  # which rules to run, and on which of the kept values
         self.parents = parents
-        self.kept: Sequence[Any] | None = kept
+        self.kept = kept
+        self.tensors = tensors
         self.shape = y.shape
         self.dtype = y.dtype
-        self.hooks: list[Callable[[Any], Any]] | None = None
 
-    def contributions(self, g: Any, create_graph: bool) -> Iterator[tuple[Any, Any]]:
-        """Yield (parent, its share of the gradient) for the incoming gradient ``g`` of this node's output.
+    def shares(self, g: Any, create_graph: bool) -> list[Any]:
+        """Return each parent's share of the gradient ``g`` of this node's output; None for no share.
 
         ``g`` is an array, and so are the shares; with ``create_graph`` they are tensors and have a history too.
         """
-        shares = self.plan.shares(g, self._unpack(create_graph), create_graph)
-        for parent, share in zip(self.parents, shares, strict=True):
-            if share is not None:
-                of = parent if type(parent) is Node else parent.array
-                if share.shape != of.shape or share.dtype is not of.dtype:
-                    share = self.plan.fit(share, of.shape, of.dtype)
-                yield parent, share
-
-    def _unpack(self, create_graph: bool) -> list[Any]:
-        if self.kept is None:
+        plan, values = self.plan, self.kept
+        if values is None:
             raise RuntimeError(
                 f"backward: the graph was walked before, and what {self.name()} kept for it is freed. Call "
                 "backward(retain_graph=True) the first time if you need to walk it twice. If this happens in a loop, "
                 "some tensor was computed before the loop: move that line inside, or detach() it."
             )
-        values: list[Any] = []
-        for x in self.kept:
-            if isinstance(x, TensorBase):
-                writes = x._writes
-                if writes is not None and writes.last > self.number:
-                    raise RuntimeError(
-                        f"backward: {self.name()} needs an array of shape {tuple(x.shape)} as it was in the forward "
-                        f"pass, but {writes.writer} has overwritten it since. Use the form that makes a new tensor "
-                        "(x = x + 1 instead of x += 1), or clone() the tensor before changing it."
-                    )
-                if not create_graph:
-                    x = x.array
-            values.append(x)
-        at = self.plan.y_at
-        if create_graph and at >= 0:
-            y = values[at]
-            values[at] = tensor_of(y.plain, y.array, self)
-        return values
+        for x in self.tensors:
+            if isinstance(x, TensorBase) and x._writes is not None and x._writes.last > self.number:
+                self._refuse_overwritten(x._writes, x.shape)
+        if self.writes is not None and self.writes.last > self.number and plan.y_at is not None:
+            self._refuse_overwritten(self.writes, self.shape)
+        if create_graph:
+            values = plan.with_history(values, self.tensors, self)
+        elif plan.raw_rule is not None:
+            return self._fitted(plan.raw_rule(g, values))
+        return self._fitted([rule(g, *pick(values)) for rule, pick in plan.rules])
+
+    def _fitted(self, shares: list[Any]) -> list[Any]:
+        """Bring shares to the shape and dtype of the inputs they belong to: broadcasting is undone here alone."""
+        for k, x in enumerate(self.parents):
+            share = shares[k]
+            if type(x) is not Node:
+                x = x.array
+            if share is not None and (share.shape != x.shape or share.dtype is not x.dtype):
+                shares[k] = self.plan.fit(share, x.shape, x.dtype)
+        return shares
+
+    def _refuse_overwritten(self, writes: Writes, shape: Shape) -> None:
+        raise RuntimeError(
+            f"backward: {self.name()} needs an array of shape {tuple(shape)} as it was in the forward pass, but "
+            f"{writes.writer} has overwritten it since. Use the form that makes a new tensor (x = x + 1 instead "
+            "of x += 1), or clone() the tensor before changing it."
+        )
 
     def release(self) -> None:
         """Let go of the kept arrays and the parents."""
         self.kept = None
+        self.tensors = ()
         self.parents = []
 
     # What PyTorch's grad_fn offers to look at
@@ -152,4 +159,3 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,10 +65,10 @@ class Digits(TensorDataset):
     (1257, 360)
     >>> image, label = test[0]
     >>> image.shape, label
-    (minigrad.Size([64]), tensor(1))
+    (minigrad.Size([64]), tensor(5))
     """
 
-    classes = [str(digit) for digit in range(10)]
+    classes: ClassVar = [str(digit) for digit in range(10)]
 
     def __init__(self, split: str | None = None) -> None:
         if split is not None and split not in _PARTS:

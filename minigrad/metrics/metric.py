@@ -8,7 +8,8 @@ from typing import Any
 
 from minigrad.autograd.grad_mode import no_grad
 from minigrad.backend import CPU, Device, DeviceLike
-from minigrad.ops import cat, maximum, minimum
+from minigrad.ops.elementwise import maximum, minimum
+from minigrad.ops.shape import cat
 from minigrad.tensor import Tensor
 
 State = Tensor | list[Tensor]
@@ -100,6 +101,7 @@ class Metric:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Add a batch to the state, and return the value for this batch alone; so does calling the metric."""
+        self._follow((*args, *kwargs.values()))
         before, count = self._state(), self._count
         self.reset()
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from minigrad import ops
 from minigrad.autograd.node import TensorBase
 from minigrad.backend import Generator, array_module, default_generator, device_of
@@ -172,15 +174,18 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 # Losses of classification
 
 
+_UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
+
 def _in_range(labels: Any, classes: int) -> bool:
     # Viewed as unsigned a negative label is huge, so that one reduction checks both ends.
-    return labels.size == 0 or bool(labels.view(f"u{labels.itemsize}").max() < classes)
+    return labels.size == 0 or bool(labels.view(_UNSIGNED.get(labels.dtype, labels.dtype)).max() < classes)
 
 
 def _check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> bool:
     """Refuse labels that do not fit ``input``; return whether all are in range, none to be ignored."""
     x, t = input.array, target.array
-    expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    expected = x.shape[:1] if x.ndim == 2 else x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if t.dtype.kind not in "iu":
         raise RuntimeError(
             f"{name}: expected integer labels of shape {tuple(expected)}, or probabilities of the input's shape "
@@ -250,7 +255,8 @@ def cross_entropy(
     >>> cross_entropy(logits, minigrad.tensor([0]))
     tensor(0.2395)
     """
-    _refuse_legacy("cross_entropy", size_average, reduce)
+    if size_average is not None or reduce is not None:
+        _refuse_legacy("cross_entropy", size_average, reduce)
     if input.node is not None:
         _warn_of_softmax(input)
     x, t = input.array, target.array

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from minigrad.autograd.grad_mode import is_grad_enabled
-from minigrad.ops import cat, reshape, split
+from minigrad.ops.shape import cat, reshape, split
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _run_pre_hook(
             "forward pre-hook with_kwargs=True: expected None or a tuple (args, kwargs) as its result, got "
             f"{type(changed).__name__}"
         )
-    return changed
+    return changed[0], changed[1]
 
 
 class _Gates:
@@ -93,7 +93,7 @@ class _Gates:
         passing, _ = _pass(outputs, self._at_output)
         return passing if isinstance(output, tuple) else passing[0]
 
-    def _at_output(self, grads: dict[int, Tensor]) -> dict[int, Tensor]:
+    def _at_output(self, grads: dict[int, Any]) -> dict[int, Any]:
         grad_output = tuple(grads.get(k) for k in range(self.outputs))
         for hook in self.pre_hooks:
             grad_output = _replaced(hook.function(self.module, grad_output), grad_output, "pre-hook")
@@ -102,7 +102,7 @@ class _Gates:
             self._at_input({})
         return {k: grad_output[k] for k in grads}
 
-    def _at_input(self, grads: dict[int, Tensor]) -> dict[int, Tensor]:
+    def _at_input(self, grads: dict[int, Any]) -> dict[int, Any]:
         grad_input = tuple(grads.get(k) for k in range(self.count))
         for hook in self.hooks:
             grad_input = _replaced(hook.function(self.module, grad_input, self.grad_output), grad_input, "hook")
@@ -112,16 +112,16 @@ class _Gates:
 def _replaced(result: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
     if result is None:
         return grads
-    result = result if isinstance(result, tuple) else (result,)
-    if [x is None for x in result] != [g is None for g in grads]:
+    replaced = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+    if [x is None for x in replaced] != [g is None for g in grads]:
         raise RuntimeError(
             f"full backward {what}: expected None or {len(grads)} gradients, with None where it was given None, got "
-            f"{result}"
+            f"{replaced}"
         )
-    return result
+    return replaced
 
 
-def _pass(values: Sequence[Any], look: Callable[[dict[int, Tensor]], dict[int, Tensor]]) -> tuple[tuple[Any, ...], list[int]]:
+def _pass(values: Sequence[Any], look: Callable[[dict[int, Any]], dict[int, Any]]) -> tuple[tuple[Any, ...], list[int]]:
     """Pass the tensors among ``values`` that require grad through one node; ``look`` sees all their gradients at once.
 
     They are joined into one vector and cut apart again, because a node's gradient is known to be complete when
@@ -140,7 +140,7 @@ def _pass(values: Sequence[Any], look: Callable[[dict[int, Tensor]], dict[int, T
         def hook(g: Tensor) -> Tensor:
             pieces = (reshape(piece, shape) for piece, shape in zip(split(g, sizes), shapes, strict=True))
             seen = look(dict(zip(at, pieces, strict=True)))
-            return cat([reshape(seen[k], (-1,)) for k in at])
+            return cat([reshape(seen[k], (-1,)) for k in at])  # type: ignore[no-any-return]
 
         joined.register_hook(hook)
     return tuple(passing), at

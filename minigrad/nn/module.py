@@ -6,15 +6,15 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Self
+
+import numpy as np
 
 from minigrad.backend import Device, DeviceLike
 from minigrad.nn.hooks import Hook, call_with_hooks
 from minigrad.nn.parameter import Parameter
-from minigrad.nn.state import IncompatibleKeys, entries, load
+from minigrad.nn.state import IncompatibleKeys, load
 from minigrad.tensor import RemovableHandle, Tensor, checked_dtype, float32, float64
-
-M = TypeVar("M", bound="Module")
 
 
 class Module:
@@ -90,6 +90,17 @@ class Module:
         """What errors call this module, in a word or three."""
         return type(self).__name__
 
+    def _not_a_tensor(self, input: object) -> Exception:
+        what = f"a NumPy array of shape {input.shape}" if isinstance(input, np.ndarray) else type(input).__name__
+        return self.input_error(f"expected a Tensor, got {what}.\n  Wrap it first: minigrad.tensor(x)", TypeError)
+
+    def _other_dtype(self, input: Tensor, weight: Tensor) -> Exception:
+        short = {float32: "float", float64: "double"}
+        fix = f"Convert the input: x.{short[weight.dtype]}()"
+        if input.is_floating_point():
+            fix += f", or the model: model.{short[input.dtype]}()"
+        return self.input_error(f"expected {weight.dtype} input, as the weight is, got {input.dtype}.\n  {fix}")
+
     # ----------------------------------------------------------------------------------------------------------
     # Attributes
 
@@ -132,8 +143,9 @@ class Module:
             raise ValueError(f"{cls}.{name}: a parameter must be a leaf, and this one was computed; detach() it")
 
     def _refuse_hidden(self, name: str, value: Any) -> None:
-        """A list is opaque: modules in it are neither trained, nor moved, nor saved. Refuse those not known otherwise."""
-        inside = [x for x in (value.values() if isinstance(value, dict) else value) if isinstance(x, (Parameter, Module))]
+        """Refuse modules and parameters in a plain list, which nobody looks into, unless they are members already."""
+        values = value.values() if isinstance(value, dict) else value
+        inside = [x for x in values if isinstance(x, (Parameter, Module))]
         if not inside:
             return
         known = {id(module) for module in self.modules()}
@@ -204,10 +216,10 @@ class Module:
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield (name, module) for the direct children, each module once."""
         seen = set()
-        for name, value in list(self.__dict__.items()):
-            if isinstance(value, Module) and id(value) not in seen:
-                seen.add(id(value))
-                yield name, value
+        for name, module in own_modules(self):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
 
     def children(self) -> Iterator[Module]:
         """Yield the direct children."""
@@ -224,10 +236,8 @@ class Module:
         if remove_duplicate:
             memo.add(self)
         yield prefix, self
-        for name, value in list(self.__dict__.items()):
-            if isinstance(value, Module):
-                path = f"{prefix}.{name}" if prefix else name
-                yield from value.named_modules(memo, path, remove_duplicate)
+        for name, module in own_modules(self):
+            yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all within it."""
@@ -238,7 +248,7 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """Yield (path, parameter); a shared parameter once, under the first of its names."""
-        return self._named(_own_parameters, prefix, recurse, remove_duplicate)
+        return self._named(own_parameters, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield the parameters of this module and, unless ``recurse=False``, of all within it."""
@@ -249,7 +259,7 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield (path, buffer); a shared buffer once."""
-        return self._named(_own_buffers, prefix, recurse, remove_duplicate)
+        return self._named(own_buffers, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Yield the buffers of this module and, unless ``recurse=False``, of all within it."""
@@ -291,15 +301,14 @@ class Module:
         found = self.__dict__.get(name)
         if not isinstance(found, kind):
             members = ", ".join(key for key, value in self.__dict__.items() if isinstance(value, kind)) or "none"
-            raise AttributeError(
-                f"{type(self).__name__} has no {kind.__name__.lower()} {name!r} (looking for {target!r}); it has {members}"
-            )
+            what = f"{kind.__name__.lower()} {name!r}"
+            raise AttributeError(f"{type(self).__name__} has no {what} (looking for {target!r}); it has {members}")
         return found
 
     # ----------------------------------------------------------------------------------------------------------
     # Changing all of them
 
-    def train(self: M, mode: bool = True) -> M:
+    def train(self, mode: bool = True) -> Self:
         """Switch this module and all within it to training (dropout drops, batch norm uses the batch)."""
         if not isinstance(mode, bool):
             raise ValueError(f"train: expected True or False, got {type(mode).__name__}")
@@ -308,12 +317,12 @@ class Module:
             module.train(mode)
         return self
 
-    def eval(self: M) -> M:
+    def eval(self) -> Self:
         """Switch this module and all within it to evaluation. Gradients are recorded still: see ``no_grad``."""
         return self.train(False)
 
     @contextlib.contextmanager
-    def evaluating(self: M) -> Iterator[M]:
+    def evaluating(self) -> Iterator[Self]:
         """Evaluate inside a ``with`` block; afterwards every module is in the mode it was in before.
 
         >>> from minigrad import nn
@@ -332,14 +341,14 @@ class Module:
             for module, training in before:
                 module.training = training
 
-    def apply(self: M, fn: Callable[[Module], None]) -> M:
+    def apply(self, fn: Callable[[Module], None]) -> Self:
         """Call ``fn`` with every module within this one, and then with this one."""
         for module in self.children():
             module.apply(fn)
         fn(self)
         return self
 
-    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freeze all parameters (False), or thaw them."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
@@ -354,12 +363,12 @@ class Module:
                 parameter.grad = parameter.grad.detach().zero_()
 
     def to(
-        self: M,
+        self,
         *args: Any,
         device: DeviceLike = None,
         dtype: Any = None,
         non_blocking: bool = False,
-    ) -> M:
+    ) -> Self:
         """Move parameters and buffers to a device, and floating ones to a dtype, in place.
 
         ``to("cuda")``, ``to(minigrad.float64)``, ``to(some_tensor)`` or both by name. Parameters stay the same
@@ -381,32 +390,32 @@ class Module:
             raise TypeError(f"{type(self).__name__}.to: expected a floating dtype, got {dtype}")
         return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
 
-    def cpu(self: M) -> M:
+    def cpu(self) -> Self:
         """Move all parameters and buffers to the CPU."""
         return self.to("cpu")
 
-    def cuda(self: M, device: DeviceLike = None) -> M:
+    def cuda(self, device: DeviceLike = None) -> Self:
         """Move all parameters and buffers to a GPU."""
         return self.to(Device("cuda" if device is None else device))
 
-    def float(self: M) -> M:
+    def float(self) -> Self:
         """Convert floating parameters and buffers to float32."""
         return self.to(float32)
 
-    def double(self: M) -> M:
+    def double(self) -> Self:
         """Convert floating parameters and buffers to float64."""
         return self.to(float64)
 
-    def _apply(self: M, convert: Callable[[Tensor], Tensor]) -> M:
+    def _apply(self, convert: Callable[[Tensor], Tensor]) -> Self:
         for module in self.children():
             module._apply(convert)
-        for _, parameter in _own_parameters(self):
+        for _, parameter in own_parameters(self):
             converted = convert(parameter.detach())
             if converted.array is not parameter.array:
                 parameter.data = converted
                 if parameter.grad is not None:
                     parameter.grad = convert(parameter.grad.detach())
-        for name, buffer in _own_buffers(self):
+        for name, buffer in own_buffers(self):
             self.__dict__[name] = convert(buffer)
         return self
 
@@ -437,10 +446,23 @@ class Module:
         ['0.weight', '0.bias']
         """
         state = {} if destination is None else destination
-        for key, owner, name in entries(self, prefix):
+        for key, owner, name in self._entries(prefix):
             tensor: Tensor = owner.__dict__[name]
             state[key] = tensor if keep_vars else tensor.detach()
         return state
+
+    def _entries(self, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
+        """Walk all that is saved, as (key, owner, attribute): own parameters, own buffers, then the children.
+
+        A tensor that two modules share comes once under each of its keys.
+        """
+        for name, _ in own_parameters(self):
+            yield prefix + name, self, name
+        for name, _ in own_buffers(self):
+            if self._buffers[name]:
+                yield prefix + name, self, name
+        for name, child in own_modules(self):
+            yield from child._entries(f"{prefix}{name}.")
 
     def load_state_dict(
         self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
@@ -538,8 +560,7 @@ class Module:
 
     def _child_lines(self) -> list[str]:
         """The children's part of ``repr``; a child of several lines is indented to stand within its parent."""
-        items = [(name, x) for name, x in self.__dict__.items() if isinstance(x, Module)]
-        return [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in items]
+        return [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in own_modules(self)]
 
 
 class _Origin:
@@ -562,16 +583,25 @@ class _Origin:
                 return
 
 
-def _own_parameters(module: Module) -> list[tuple[str, Any]]:
+# A module's own members, by type from among its attributes. Lists, so that a loop over them may change the module.
+
+
+def own_modules(module: Module) -> list[tuple[str, Module]]:
+    """Return (name, child) in order of assignment; a child with two names comes twice."""
+    return [(name, x) for name, x in module.__dict__.items() if isinstance(x, Module)]
+
+
+def own_parameters(module: Module) -> list[tuple[str, Parameter]]:
+    """Return (name, parameter) in order of assignment."""
     found = []
-    for name, value in module.__dict__.items():
-        if isinstance(value, Parameter):
-            found.append((name, value))
-        elif value.__class__ in (list, dict) and value:  # may have been empty when it was set, and filled since
-            module._refuse_hidden(name, value)
+    for name, x in module.__dict__.items():
+        if isinstance(x, Parameter):
+            found.append((name, x))
+        elif x.__class__ in (list, dict) and x:  # may have been empty when it was set, and filled since
+            module._refuse_hidden(name, x)
     return found
 
 
-def _own_buffers(module: Module) -> list[tuple[str, Any]]:
-    names = module._buffers
-    return [(name, module.__dict__[name]) for name in names if module.__dict__[name] is not None]
+def own_buffers(module: Module) -> list[tuple[str, Tensor]]:
+    """Return (name, buffer) in order of registration, without those that are None."""
+    return [(name, module.__dict__[name]) for name in module._buffers if module.__dict__[name] is not None]

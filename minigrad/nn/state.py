@@ -1,8 +1,8 @@
-"""Saving and loading a module's parameters and buffers: ``state_dict``, ``load_state_dict`` and the table of differences."""
+"""Loading a module's parameters and buffers, and the table of what does not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,22 +28,6 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def entries(module: Module, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
-    """Walk all that is saved, as (key, owner, attribute): own parameters, own buffers, then the children.
-
-    A tensor that two modules share comes once under each of its keys.
-    """
-    values = module.__dict__
-    for name, value in values.items():
-        if isinstance(value, Parameter):
-            yield prefix + name, module, name
-    for name, persistent in module._buffers.items():
-        if persistent and values[name] is not None:
-            yield prefix + name, module, name
-    for name, child in module.named_children():
-        yield from entries(child, f"{prefix}{name}.")
-
-
 Target = tuple["Module", str, Tensor]  # a module, the name of its attribute, and what is there now
 
 
@@ -52,7 +36,7 @@ def load(module: Module, state_dict: Mapping[str, Tensor], strict: bool, assign:
     caller = f"{type(module).__name__}.load_state_dict"
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"{caller}: expected a dict of tensors, got {type(state_dict).__name__}")
-    targets = {key: (owner, name, owner.__dict__[name]) for key, owner, name in entries(module)}
+    targets = {key: (owner, name, owner.__dict__[name]) for key, owner, name in module._entries()}
     missing = [key for key in targets if key not in state_dict]
     unexpected = [key for key in state_dict if key not in targets]
     rows = _differences(targets, state_dict)

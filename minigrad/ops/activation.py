@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.ops.elementwise import clamp, exp, gt, where
+from minigrad.backend import constant_row
+from minigrad.ops.elementwise import clamp, exp, where
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
 
@@ -15,7 +16,7 @@ from minigrad.ops.reduction import sum_
 @op
 def relu(xp: Any, x: Any, /) -> Any:
     """max(x, 0);   d = dx where x > 0, 0 at the kink"""
-    return xp.maximum(x, 0)
+    return xp.maximum(x, 0 if x.size < 4096 else constant_row(xp, 0, x.shape[-1], x.dtype))
 
 
 @op
@@ -24,8 +25,8 @@ def leaky_relu(xp: Any, x: Any, /, negative_slope: float = 0.01) -> Any:
     return xp.where(x > 0, x, x * negative_slope)
 
 
-relu.derivative(x=lambda g, y: g * gt(y, 0))
-leaky_relu.derivative(x=lambda g, x, negative_slope: where(gt(x, 0), g, g * negative_slope))
+relu.derivative(x=lambda g, y: g * (y > 0))
+leaky_relu.derivative(x=lambda g, x, negative_slope: where(x > 0, g, g * negative_slope))
 
 
 def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
@@ -82,11 +83,11 @@ def _silu_rule(g: Any, x: Any) -> Any:
 
 sigmoid.derivative(x=lambda g, y: g * (y * (1 - y)))
 softplus.derivative(
-    x=lambda g, x, beta, threshold: where(gt(x * beta, threshold), g, g * sigmoid(x * beta))
+    x=lambda g, x, beta, threshold: where(x * beta > threshold, g, g * sigmoid(x * beta))
 )
 logsigmoid.derivative(x=lambda g, x: g * sigmoid(-x))
 silu.derivative(x=_silu_rule)
-elu.derivative(x=lambda g, x, alpha: where(gt(x, 0), g, g * (alpha * exp(clamp(x, None, 0.0)))))
+elu.derivative(x=lambda g, x, alpha: where(x > 0, g, g * (alpha * exp(clamp(x, None, 0.0)))))
 
 # --------------------------------------------------------------------------------------------------------------
 # Softmax

@@ -489,10 +489,10 @@ def minimum(xp: Any, a: Any, b: Any, /) -> Any:
 
 
 maximum.derivative(
-    a=lambda g, a, b: g * gt(a, b) + 0.5 * g * eq(a, b), b=lambda g, a, b: g * lt(a, b) + 0.5 * g * eq(a, b)
+    a=lambda g, a, b: g * (a > b) + 0.5 * g * (a == b), b=lambda g, a, b: g * (a < b) + 0.5 * g * (a == b)
 )
 minimum.derivative(
-    a=lambda g, a, b: g * lt(a, b) + 0.5 * g * eq(a, b), b=lambda g, a, b: g * gt(a, b) + 0.5 * g * eq(a, b)
+    a=lambda g, a, b: g * (a < b) + 0.5 * g * (a == b), b=lambda g, a, b: g * (a > b) + 0.5 * g * (a == b)
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import constant_row
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
 from minigrad.ops.shape import movedim, permute, reshape, transpose, unsqueeze
@@ -89,7 +90,7 @@ def outer(a: Any, b: Any) -> Any:
 @op(promote=None)
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     """x W^T + b;   dx = g W, dW = g^T x, db = sum of g over the rows"""
-    y = rows(x) @ weight.T
+    y = rows(x).dot(weight.T)
     if bias is not None:
         y += bias
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], -1)
@@ -102,8 +103,19 @@ linear.derivative(
 )
 
 
+@linear.raw_derivative
+def _linear_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any) -> Any:
+    # The same three lines on arrays, where dot starts sooner than @, and ones.dot(g) is the quickest sum of rows.
+    rows_g, rows_x = _matrix(g), _matrix(x)
+    return [
+        rows_g.dot(weight).reshape(x.shape) if wanted[0] else None,
+        rows_g.T.dot(rows_x) if wanted[1] else None,
+        constant_row(xp, 1, len(rows_g), g.dtype).dot(rows_g) if wanted[2] else None,
+    ]
+
+
 def _matrix(x: Any) -> Any:
-    return unsqueeze(x, 0) if x.ndim == 1 else rows(x)
+    return rows(x) if x.ndim != 1 else unsqueeze(x, 0)
 
 
 # --------------------------------------------------------------------------------------------------------------

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.backend import constant_row
 from minigrad.ops.activation import softmax
 from minigrad.ops.elementwise import clamp, log
 from minigrad.ops.op import op
 
 
-@op(apart=("target",), keeps=("p",))
+@op(apart=("target",), keeps=("e", "total", "at"))
 def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     """mean over the rows of -log softmax(x)[target];   dx = g (softmax(x) - one_hot(target)) / n
 
     Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction.
     """
-    n = x.shape[0]
-    z = x - x.max(axis=1, keepdims=True)
-    picked = z[xp.arange(n), target]
-    p = xp.exp(z, out=z)
-    total = p.sum(axis=1)
-    p /= total[:, None]
-    return (xp.log(total) - picked).sum() / x.dtype.type(n), p
+    n, classes = x.shape
+    z = x - x.max(axis=1, keepdims=True)  # so that nothing overflows
+    at = xp.arange(0, n * classes, classes) + target  # where in memory each row has its label
+    z_target = z.take(at)
+    e = xp.exp(z, out=z)
+    total = e.dot(constant_row(xp, 1, classes, x.dtype))
+    loss = (xp.log(total) - z_target).dot(constant_row(xp, 1 / n, n, x.dtype))
+    return loss, e, total, at
 
 
 def _softmax_cross_entropy_rule(g: Any, x: Any, target: Any) -> Any:
@@ -38,10 +40,10 @@ softmax_cross_entropy.derivative(x=_softmax_cross_entropy_rule)
 
 
 @softmax_cross_entropy.raw_derivative
-def _softmax_cross_entropy_raw(xp: Any, wanted: Any, g: Any, target: Any, p: Any) -> Any:
-    scale = g / p.dtype.type(p.shape[0])
-    dx = p * scale
-    dx[xp.arange(p.shape[0]), target] -= scale
+def _softmax_cross_entropy_raw(xp: Any, wanted: Any, g: Any, e: Any, total: Any, at: Any) -> Any:
+    scale = g / len(e)
+    dx = e * (scale / total)[:, None]
+    dx.reshape(-1)[at] -= scale
     return [dx, None]
 
 

@@ -30,9 +30,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from types import MethodType
+from types import MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,8 @@ class Op:
         self.raw_rule: Rule | None = None
         self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self._promoted = [k for k, name in enumerate(self.inputs) if name not in apart]
-        self._bits = [(k, 1 << k) for k in range(len(self.inputs))]
+        self._arity = len(self.parameters)
+        self._inputs = [(k, 1 << k, k in self._promoted) for k in range(len(self.inputs))]
         self._plans: dict[int, Plan] = {}
         self.name = self.__name__ = self.__qualname__ = name or forward.__name__
         self.node_name = "".join(word.capitalize() for word in self.name.split("_")) + "Backward0"
@@ -126,63 +127,58 @@ class Op:
     # Calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != len(self.parameters):
+        if kwargs or len(args) != self._arity:
             args = self._bind(args, kwargs)
-        # 1. Unwrap: arrays for the forward, and one bit for each input whose gradient is wanted.
+        # 1. Unwrap: arrays for the forward; parents, and one bit each, for the inputs whose gradient is wanted.
         values = list(args)
-        tensor = kind = dtype = None
-        wanted = 0
+        kind = dtype = None
         alike = True
-        for k, bit in self._bits:
+        wanted = 0
+        parents: list[Any] = []
+        for k, bit, promoted in self._inputs:
             x = args[k]
             if isinstance(x, TensorBase):
                 values[k] = array = x.array
-                if tensor is None:
-                    tensor, kind, dtype = x, type(array), array.dtype
-                elif array.dtype is not dtype or type(array) is not kind:
+                if kind is None:
+                    kind, dtype = type(array), array.dtype
+                elif type(array) is not kind or (promoted and array.dtype is not dtype):
                     alike = False
                 if x._requires_grad:
                     wanted |= bit
+                    parents.append(x.node or x)
                 if x._writes is not None and x._writes.last_recorded:
                     _refuse_stale(x, self.name)
-        if tensor is None:
-            return self._compute(values)
+        if kind is None:  # called with arrays: compute, that is all
+            xp = np if type(values[0]) is np.ndarray else array_module(values[0])
+            y = self.forward(xp, *values)
+            return y[0] if self.keeps else y
         # 2. Check devices and apply promotion. Floats of one dtype on the CPU need neither.
+        xp = np
         if not alike or kind is not np.ndarray or not (dtype is FLOAT32 or dtype is FLOAT64):
-            self._reconcile(values)
+            xp = self._reconcile(values)
         # 3. Run the forward.
-        xp = np if kind is np.ndarray else array_module(tensor.array)
         try:
             y = self.forward(xp, *values)
         except (ValueError, IndexError) as error:
             raise self._explained(error, values) from error
-        kept: Sequence[Any] = ()
+        extras: Sequence[Any] = ()
         if self.keeps:
-            y, *kept = y
+            y, *extras = y
         if type(y) is not kind and not is_array(y):
             y = xp.asarray(y)  # NumPy's arithmetic on 0-d arrays returns scalars
-        out = tensor_of(tensor.plain, y)
+        out = tensor_of(y)
         if self.view:
-            _share_writes(tensor, out)
+            _share_writes(args[0], out)
         # 4. Record.
         if wanted and mode.recording and self.rules:
             plan = self._plans.get(wanted) or self._plan(wanted)
-            pool = args
-            if plan.extras:
-                alias = None
-                if plan.y_at >= 0:
-                    alias = tensor_of(tensor.plain, y)
-                    alias._writes = out.writes()
-                pool = (*args, alias, *kept, *(getattr(x, "shape", ()) for x in values[: len(self._bits)]))
-            parents = [args[k].node or args[k] for k in plan.inputs]
-            out.node = Node(plan, parents, plan.keep(pool), y)
+            if not plan.only_arguments:
+                values += (y, *extras)
+                if plan.needs_shapes:
+                    values += [x.shape if is_array(x) else () for x in values[: len(self._inputs)]]
+            out.node = Node(plan, parents, plan.keep(values), plan.keep_tensors(args), y)
             out._requires_grad = True
         return out
-
-    def _compute(self, values: list[Any]) -> Any:
-        """The forward alone, for calls without tensors: what rules do on arrays."""
-        y = self.forward(array_module(values[0]), *values)
-        return y[0] if self.keeps else y
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Return one value per parameter, in order, from positional and named arguments and defaults."""
@@ -200,34 +196,36 @@ class Op:
             raise TypeError(f"{self.name}{self.__signature__}: {extra}")
         return tuple(bound)
 
-    def _reconcile(self, values: list[Any]) -> None:
-        """Refuse mixed devices, and bring the inputs to a common dtype, in place."""
+    def _reconcile(self, values: list[Any]) -> ModuleType:
+        """Refuse mixed devices and bring the inputs to a common dtype, in place; return the array module."""
         inputs = range(len(self.inputs))
         arrays = [values[k] for k in inputs if is_array(values[k])]
-        devices = {str(device_of(x)) for x in arrays if x.ndim}
-        if len(devices) > 1:
-            where = ", ".join(
-                f"{name} {tuple(x.shape)} on {device_of(x)}"
-                for name, x in zip(self.inputs, values, strict=False)
-                if is_array(x)
-            )
-            raise RuntimeError(
-                f"{self.name}: expected all tensors on one device, got {where}. Move them together first: "
-                "x = x.to('cuda'), or model.to('cpu')"
-            )
         on_gpu = [x for x in arrays if not isinstance(x, np.ndarray)]
-        if on_gpu:  # a 0-d constant on the host goes along as a number
-            for k in inputs:
+        if on_gpu:
+            if len({str(device_of(x)) for x in arrays if x.ndim or not isinstance(x, np.ndarray)}) > 1:
+                self._refuse_devices(values)
+            for k in inputs:  # a 0-d constant on the host goes along as a number
                 if isinstance(values[k], np.ndarray):
                     values[k] = values[k][()]
-        if self.promote is None:
-            return
-        dtype = result_type(*(values[k] for k in self._promoted))
-        if self.promote == "float" and dtype.kind != "f":
-            dtype = get_default_dtype()
-        for k in self._promoted:
-            if is_array(values[k]) and values[k].dtype != dtype:
-                values[k] = values[k].astype(dtype)
+        if self.promote is not None:
+            dtype = result_type(*(values[k] for k in self._promoted))
+            if self.promote == "float" and dtype.kind != "f":
+                dtype = get_default_dtype()
+            for k in self._promoted:
+                if is_array(values[k]) and values[k].dtype != dtype:
+                    values[k] = values[k].astype(dtype)
+        return array_module(on_gpu[0] if on_gpu else None)
+
+    def _refuse_devices(self, values: list[Any]) -> None:
+        where = ", ".join(
+            f"{name} {tuple(x.shape)} on {device_of(x)}"
+            for name, x in zip(self.inputs, values, strict=False)
+            if is_array(x)
+        )
+        raise RuntimeError(
+            f"{self.name}: expected all tensors on one device, got {where}. Move them together first: "
+            "x = x.to('cuda'), or model.to('cpu')"
+        )
 
     def _explained(self, error: Exception, values: list[Any]) -> Exception:
         """Say which op was called with what, in the kind of error PyTorch raises."""
@@ -262,28 +260,41 @@ class Plan:
         raw_needs = [] if op.raw_rule is None else op.positions(op.raw_rule, skip=3)
         kept = sorted({position for need in [*needs, raw_needs] for position in need})
         y = len(op.parameters)
-        self.extras = any(position >= y for position in kept)
-        self.y_at = kept.index(y) if y in kept else -1
         self.keep = _picker(kept)
-        self.rules = [
-            (rule, _picker([kept.index(position) for position in need]))
-            for rule, need in zip(rules, needs, strict=True)
-        ]
-        self.pick_raw = _picker([kept.index(position) for position in raw_needs])
-        self.wanted = [k in self.inputs for k in range(len(op.inputs))]
+        self.y_at = kept.index(y) if y in kept else None
+        self.only_arguments = all(position < y for position in kept)
+        self.needs_shapes = any(position > y + len(op.keeps) for position in kept)
+        tensors = [position for position in kept if position < len(op.inputs)]
+        self.keep_tensors = _picker(tensors)
+        self.tensors_at = [kept.index(position) for position in tensors]
+        self.rules = [(rule, _picker(map(kept.index, need))) for rule, need in zip(rules, needs, strict=True)]
+        self.raw_rule = None if op.raw_rule is None else self._raw_rule(op.raw_rule, _picker(map(kept.index, raw_needs)))
         self.fit = fit
 
-    def shares(self, g: Any, values: Sequence[Any], create_graph: bool) -> list[Any]:
-        """Run the rules: one share of the gradient ``g`` for each input that wants one."""
-        raw_rule = self.op.raw_rule
-        if raw_rule is None or create_graph:
-            return [rule(g, *pick(values)) for rule, pick in self.rules]
-        shares = raw_rule(array_module(g), self.wanted, g, *self.pick_raw(values))
-        return [shares[k] for k in self.inputs]
+    def _raw_rule(self, rule: Rule, pick: Callable[[Any], Any]) -> Callable[[Any, Any], list[Any]]:
+        """Return ``rule`` as a function of the gradient and the kept values that gives the shares wanted here."""
+        inputs = self.inputs
+        wanted = [k in inputs for k in range(len(self.op.inputs))]
+
+        def run(g: Any, values: Any) -> list[Any]:
+            shares = rule(np if type(g) is np.ndarray else array_module(g), wanted, g, *pick(values))
+            return shares if len(inputs) == len(wanted) else [shares[k] for k in inputs]
+
+        return run
+
+    def with_history(self, values: Sequence[Any], tensors: Sequence[Any], node: Node) -> list[Any]:
+        """Return the kept values with tensors in place of arrays, so that rules are recorded in their turn."""
+        values = list(values)
+        for at, tensor in zip(self.tensors_at, tensors, strict=True):
+            values[at] = tensor
+        if self.y_at is not None:
+            values[self.y_at] = tensor_of(values[self.y_at], node)
+        return values
 
 
-def _picker(positions: list[int]) -> Callable[[Any], Any]:
-    """Return a function from a sequence to its elements at ``positions``, as a sequence, for any number of them."""
+def _picker(at: Iterable[int]) -> Callable[[Any], Any]:
+    """Return a function from a sequence to its elements at some positions, as a sequence, however many they are."""
+    positions = list(at)
     if len(positions) < 2:  # itemgetter(3) would return the element itself
         start = positions[0] if positions else 0
         return itemgetter(slice(start, start + len(positions)))

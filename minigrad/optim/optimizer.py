@@ -16,9 +16,12 @@ that is missing, an array that was replaced, a state that was loaded, an option 
 from __future__ import annotations
 
 import copy
+import functools
+import os
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from operator import is_
 from types import ModuleType
 from typing import Any
@@ -31,11 +34,14 @@ from minigrad.backend import Array, array_module, device_of, is_array, to_device
 
 Group = dict[str, Any]  # "params" and the options they share
 State = dict[str, Any]
+Slice = tuple[slice, Array, State, list[Array]]  # where in the flat arrays, p there, the state there, scratch
 
 # Elements updated at a time. On the CPU the half dozen arrays of a slice stay in a cache of 1 MB; a GPU has no such
 # cache, and wants few calls.
 CPU_SLICE = 1 << 15
 GPU_SLICE = 1 << 22
+# From how many elements on a parameter is shared between threads: NumPy lets others run in a call that is long enough.
+THREADED = 1 << 19
 
 
 class Optimizer:
@@ -112,9 +118,7 @@ class Optimizer:
         if "step" in scalars:
             scalars["step"] += 1
 
-    def update(
-        self, xp: ModuleType, p: Array, g: Array, state: State, group: Group, scratch: Sequence[Array]
-    ) -> None:
+    def update(self, xp: ModuleType, p: Array, g: Array, state: State, group: Group, scratch: Sequence[Array]) -> None:
         """Update ``p`` and the arrays in ``state`` in place: the rule of the paper, for each element.
 
         All arrays are flat and of one size. ``g`` is the gradient, not to be changed. ``state`` holds the buffers,
@@ -125,8 +129,13 @@ class Optimizer:
 
     def check(self, group: Group) -> None:
         """Refuse options out of range."""
-        for name in ("lr", "weight_decay"):
-            self.require(name not in group or group[name] >= 0, f"{name} >= 0", group.get(name))
+        self.require_nonnegative(group, "lr", "weight_decay")
+
+    def require_nonnegative(self, group: Group, *names: str) -> None:
+        """Raise unless these options, where the group has them, are numbers from 0 on."""
+        for name in names:
+            value = group.get(name, 0)
+            self.require(isinstance(value, (int, float)) and value >= 0, f"a number {name} >= 0", value)
 
     def require(self, fine: bool, expected: str, got: Any) -> None:
         """Raise a ``ValueError`` that says what was expected, unless it is fine."""
@@ -134,26 +143,448 @@ class Optimizer:
             raise ValueError(f"{self._name}: expected {expected}, got {got!r}")
 
     def gradient(self, xp: ModuleType, p: Array, g: Array, group: Group, out: Array) -> Array:
-        """Return what to descend along: -g to maximize, plus weight decay; in ``out`` unless it is ``g`` itself.
+        """Return the direction to descend along: ``g`` itself, or what was made of it in ``out``.
 
-        ==================  ======================  ==================================================
-        L2 penalty          g <- g + weight_decay p  the gradient of loss + weight_decay/2 ``|p|^2``
-        decoupled decay     p <- p - lr weight_decay p  p shrinks, whatever the rule then makes of g
-        ==================  ======================  ==================================================
+        ``maximize`` turns g into -g. Then comes weight decay, of one of two kinds::
+
+            L2 penalty:  g <- g + weight_decay p         a term of the loss: momentum and scaling see it
+            decoupled:   p <- p - lr weight_decay p      apart from the loss: p shrinks, whatever the rule does
         """
-        if group["maximize"]:
-            g = xp.negative(g, out=out)
-        weight_decay = group["weight_decay"]
-        if weight_decay == 0:
-            return g
-        if group.get("decoupled_weight_decay"):
+        maximize, weight_decay = group.get("maximize"), group.get("weight_decay", 0)
+        if weight_decay and group.get("decoupled_weight_decay"):
             p *= 1 - float(group["lr"]) * weight_decay
-            return g
-        if g is out:  # two steps in one array: g + weight_decay p = weight_decay (g / weight_decay + p)
-            g /= weight_decay
-            g += p
-            g *= weight_decay
-            return g
-        xp.multiply(p, weight_decay, out=out)
-        out += g
-        return out
+        elif weight_decay:
+            xp.multiply(p, weight_decay, out=out)
+            return xp.subtract(out, g, out=out) if maximize else xp.add(out, g, out=out)
+        return xp.negative(g, out=out) if maximize else g
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Stepping
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters that have a gradient; those whose ``grad`` is None are left alone.
+
+        A ``closure`` clears the gradients, computes the loss, calls ``backward()`` on it and returns it. It is
+        called first, and its loss is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        if not _same(_entries(self.state), self._known):
+            self._layouts.clear()  # somebody loaded, replaced or removed state
+        for group in self.param_groups:
+            self.update_group(group)
+        self.step_count += 1
+        return loss
+
+    def update_group(self, group: Group) -> None:
+        """Update the parameters of one group that have a gradient."""
+        params = [p for p in group["params"] if p._grad is not None]
+        layout = self._layouts.get(id(group))
+        if layout is None or not layout.fits(params, self.buffers(group)):
+            layout = self._lay_out(group, params)
+        for block in layout.blocks:
+            self.advance(block.scalars, group)
+            g = block.gather()
+            if len(block.parts) == 1:
+                self._update_slices(block, g, group, block.parts[0])
+            else:
+                _in_threads(functools.partial(self._update_slices, block, g, group), block.parts)
+            block.scatter()
+
+    def _update_slices(self, block: Block, g: Array, group: Group, slices: list[Slice]) -> None:
+        for where, p, state, scratch in slices:
+            state.update(block.scalars)
+            self.update(block.xp, p, g[where], state, group, scratch)  # on a GPU, one fused kernel could stand here
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, so that the next ``backward()`` does not add to them.
+
+        With ``set_to_none=False`` they become zeros instead, which is not the same: a gradient of zero is one, and
+        the parameter still moves by momentum and weight decay.
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p._grad is None:
+                    p._grad = None
+                elif p._grad.node is not None:  # of create_graph: its history may need the values
+                    p._grad = tensor_of(array_module(p.array).zeros_like(p.array))
+                else:
+                    p._grad.array[...] = 0
+                    p._grad.writes().add("optimizer.zero_grad()")
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Laying out
+
+    def _forget_layouts(self) -> None:
+        self._layouts: dict[int, Layout] = {}  # by the id of the group
+        self._known: list[Any] = []  # the state as the layouts know it
+        self._work: dict[Any, list[Array]] = {}
+
+    def _lay_out(self, group: Group, params: list[Any]) -> Layout:
+        """Arrange ``params`` in blocks that share dtype, device and scalars, and their state beside them."""
+        buffers, scalars = self.buffers(group), self.scalars(group)
+        alike: dict[Any, list[Any]] = {}
+        for p in params:
+            state = self.state[p] if buffers or scalars else {}
+            values = {name: float(state.get(name, start)) for name, start in scalars.items()}
+            first = any(state.get(name) is None for name in buffers)
+            alike.setdefault((p.array.dtype, str(device_of(p.array)), first, *values.values()), []).append(p)
+        blocks = []
+        for (_, _, first, *numbers), members in alike.items():
+            values = dict(zip(scalars, numbers, strict=True))
+            for chosen in _gatherings(members):
+                block = Block(chosen, first, values, self._workspace)
+                for name, start in buffers.items():
+                    pieces = block.add_state(name, [self._state_array(p, name, start) for p in chosen])
+                    for p, piece in zip(chosen, pieces, strict=True):
+                        self.state[p][name] = tensor_of(piece)
+                for p in chosen:
+                    for name, array in block.shown.items():
+                        self.state[p][name] = tensor_of(_read_only(array))
+                blocks.append(block)
+        layout = self._layouts[id(group)] = Layout(params, list(buffers), blocks)
+        self._known = _entries(self.state)
+        return layout
+
+    def _workspace(self, like: Array, size: int, worker: int = 0) -> list[Array]:
+        """Return p, g and scratch of ``size`` elements: the same memory for every block, so that it stays in cache."""
+        key = (like.dtype, str(device_of(like)), worker)
+        if key not in self._work or self._work[key][0].size < size:
+            xp = array_module(like)
+            self._work[key] = [xp.empty(size, like.dtype) for _ in range(2 + self.scratch_arrays)]
+        return [array[:size] for array in self._work[key]]
+
+    def _state_array(self, p: Any, name: str, start: float) -> Array:
+        """Return the state ``name`` of ``p`` as an array of its shape, dtype and device; new if there is none."""
+        value, xp = self.state[p].get(name), array_module(p.array)
+        if value is None:
+            return xp.zeros_like(p.array) if start == 0 else xp.full_like(p.array, start)
+        array = value.array if isinstance(value, TensorBase) else xp.asarray(value)
+        if array.shape != p.array.shape:
+            raise ValueError(
+                f"{self._name}: the state {name!r} has shape {tuple(array.shape)} and its parameter "
+                f"{tuple(p.array.shape)}; give them the same shape, or del optimizer.state[p] to start anew"
+            )
+        return to_device(array, device_of(p.array)).astype(p.array.dtype, copy=False)
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Groups
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Add a group, ``{"params": ..., "lr": 0.1, ...}``; options it does not name are the defaults.
+
+        Layers that are unfrozen later in training come in this way.
+        """
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise TypeError(
+                f"{self._name}: expected a group like {{'params': [...], 'lr': 0.1}}, got {_described(param_group)}"
+            )
+        given = param_group["params"]
+        params = [given] if isinstance(given, TensorBase) else self._listed(given)
+        options = {name: _plain(x) if name in self.defaults else x for name, x in param_group.items()}
+        group = {**self.defaults, **options}
+        named = [entry for entry in params if isinstance(entry, tuple) and len(entry) == 2]
+        if named:
+            if len(named) != len(params):
+                raise ValueError(f"{self._name}: some parameters come with a name and some without; name all or none")
+            group["param_names"] = [name for name, _ in named]
+            params = [p for _, p in named]
+        group["params"] = params
+        for other in self.param_groups:
+            if params and other["params"] and ("param_names" in group) != ("param_names" in other):
+                raise ValueError(f"{self._name}: some groups have names for their parameters and some have none")
+        taken = {id(p) for other in self.param_groups for p in other["params"]}
+        for k, p in enumerate(params):
+            self._check_param(p, f"parameter {k} of group {len(self.param_groups)}")
+            if id(p) in taken:
+                raise ValueError(
+                    f"{self._name}: parameter {k} of group {len(self.param_groups)}, of shape {tuple(p.shape)}, is "
+                    "there already, and one step would update it twice; list it once"
+                )
+            taken.add(id(p))
+        self.check(group)
+        self.param_groups.append(group)
+
+    def _listed(self, params: Any) -> list[Any]:
+        if isinstance(params, TensorBase):
+            raise TypeError(f"{self._name}: expected a list of tensors, got one; put it in a list, {self._name}([w])")
+        if isinstance(params, (set, frozenset)):
+            raise TypeError(f"{self._name}: a set has no order that a state_dict could rely on; use a list")
+        if not isinstance(params, Iterable):
+            hint = ""
+            if hasattr(params, "parameters"):
+                hint = "; pass model.parameters()"
+            elif callable(params):
+                hint = "; call it, model.parameters() with parentheses"
+            raise TypeError(f"{self._name}: expected an iterable of parameters, got {_described(params)}{hint}")
+        return list(params)
+
+    def _check_param(self, p: Any, which: str) -> None:
+        if not isinstance(p, TensorBase):
+            hint = ""
+            if hasattr(p, "parameters"):
+                hint = "; pass model.parameters()"
+            elif isinstance(p, str):
+                hint = "; pass a dict's .values() or .items()"
+            raise TypeError(f"{self._name}: can only optimize Tensors, {which} is {_described(p)}{hint}")
+        if p.node is not None:
+            raise ValueError(
+                f"{self._name}: can't optimize a non-leaf Tensor: {which}, of shape {tuple(p.shape)}, was computed "
+                f"from others ({p.node.name()}), by arithmetic or .to() perhaps, and will not get a .grad. Make it "
+                "first and ask for its gradient then: x = (...).detach().requires_grad_(), or nn.Parameter(...)."
+            )
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name} ("]
+        for k, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {k}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return state and options in PyTorch's layout, with parameters replaced by their numbers.
+
+        The tensors are the optimizer's own and change with the next step: ``copy.deepcopy`` them to keep them.
+        """
+        params = [p for group in self.param_groups for p in group["params"]]
+        number = {id(p): k for k, p in enumerate(params)}
+        groups = [
+            {name: value for name, value in group.items() if name != "params"}
+            | {"params": [number[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {number[id(p)]: dict(values) for p, values in self.state.items() if id(p) in number}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a copy of what :meth:`state_dict` returned; training goes on as if it had not stopped.
+
+        Parameters are matched by their order, and their state takes on their dtype and device.
+        """
+        saved = state_dict["param_groups"]
+        here, there = ([len(group["params"]) for group in groups] for groups in (self.param_groups, saved))
+        if here != there:
+            raise ValueError(
+                f"{self._name}.load_state_dict: expected groups of {here} parameters, got {there}; was it saved with "
+                "another model, or with other groups?"
+            )
+        state: defaultdict[Any, State] = defaultdict(dict)
+        for group, old in zip(self.param_groups, saved, strict=True):
+            for p, number in zip(group["params"], old["params"], strict=True):
+                if number in state_dict["state"]:
+                    state[p] = {
+                        name: self._loaded(name, value, p, number, {**group, **old})
+                        for name, value in state_dict["state"][number].items()
+                    }
+        for group, old in zip(self.param_groups, saved, strict=True):
+            group.update((name, copy.deepcopy(value)) for name, value in old.items() if name != "params")
+        self.state = state
+        self._forget_layouts()
+
+    def _loaded(self, name: str, value: Any, p: Any, number: int, group: Group) -> Any:
+        """Return a copy of one saved value, of the parameter's dtype and device if it is an array for it."""
+        if not (isinstance(value, TensorBase) or is_array(value)):
+            return copy.deepcopy(value)
+        array = value.array if isinstance(value, TensorBase) else value
+        if name in self.scalars(group):
+            return tensor_of(array.copy())
+        if name in self.buffers(group) and array.shape != p.array.shape:
+            raise ValueError(
+                f"{self._name}.load_state_dict: {name!r} of parameter {number} has shape {tuple(array.shape)}, "
+                f"expected {tuple(p.array.shape)}; was it saved with another model?"
+            )
+        return tensor_of(to_device(array, device_of(p.array)).astype(p.array.dtype))  # astype copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_layouts", "_known", "_work")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_layouts()
+
+
+class Layout:
+    """The blocks of a group, and what they were made for."""
+
+    def __init__(self, params: list[Any], names: list[str], blocks: list[Block]) -> None:
+        self.params = params
+        self.arrays = [p.array for p in params]
+        self.names = names
+        self.blocks = blocks
+
+    def fits(self, params: list[Any], buffers: dict[str, float]) -> bool:
+        """Return whether these are still the parameters with a gradient, their arrays, and the state they need."""
+        return _same(params, self.params) and _same([p.array for p in params], self.arrays) and [*buffers] == self.names
+
+
+class Block:
+    """Parameters that are updated together: several gathered in flat arrays, or one where it lies.
+
+    ``parts`` lists, for each thread, the slices it works on.
+    """
+
+    __slots__ = (
+        "arrays",
+        "flat",
+        "g",
+        "gathered",
+        "p",
+        "params",
+        "parts",
+        "pieces",
+        "places",
+        "scalars",
+        "shown",
+        "xp",
+    )
+
+    def __init__(
+        self, params: list[Any], first: bool, scalars: dict[str, float], workspace: Callable[..., list[Array]]
+    ) -> None:
+        self.params = params
+        self.arrays = [p.array for p in params]
+        self.scalars: dict[str, Any] = {**scalars, "first": first}
+        # What a user sees of the scalars: on the CPU always, so that no step waits for a GPU, and only to read, because
+        # the parameters of a block share them.
+        self.shown = {name: np.array(x, np.float32 if name == "step" else np.float64) for name, x in scalars.items()}
+        like = self.arrays[0]
+        self.xp = array_module(like)
+        ends = list(accumulate(array.size for array in self.arrays))
+        self.places = [(slice(e - x.size, e), x.shape) for e, x in zip(ends, self.arrays, strict=True)]
+        size, limit = ends[-1], _slice_size(like)
+        self.gathered = len(params) > 1 or not like.flags.c_contiguous
+        # Where it can be, a parameter is gathered through a flat view of it, made once: faster than flattening anew.
+        self.flat = [x.reshape(-1) for x in self.arrays] if all(x.flags.c_contiguous for x in self.arrays) else None
+        if self.gathered:
+            self.p, self.g = workspace(like, size)[:2]
+        else:
+            self.p = self.g = like.reshape(-1)
+        self.pieces = self.split(self.p)
+        slices = [slice(start, min(start + limit, size)) for start in range(0, size, limit)]
+        workers = _threads() if self.xp is np and size >= THREADED else 1
+        share = -(-len(slices) // workers)
+        self.parts: list[list[Slice]] = []
+        for worker in range(workers):
+            _, _, *scratch = workspace(like, min(limit, size), worker)
+            self.parts.append(
+                [
+                    (where, self.p[where], {}, [array[: where.stop - where.start] for array in scratch])
+                    for where in slices[worker * share : (worker + 1) * share]
+                ]
+            )
+
+    def split(self, flat: Array) -> list[Array]:
+        """Return, for each parameter, the view of its place in a flat array, in its shape."""
+        return [flat[where].reshape(shape) for where, shape in self.places]
+
+    def add_state(self, name: str, arrays: list[Array]) -> list[Array]:
+        """Move a state of each parameter into a flat array; return where they are now."""
+        flat = arrays[0].reshape(-1) if len(arrays) == 1 else self.xp.concatenate(arrays, None)
+        for where, _, state, _ in chain.from_iterable(self.parts):
+            state[name] = flat[where]
+        return self.split(flat)
+
+    def gather(self) -> Array:
+        """Copy the parameters to ``p`` if they are gathered, and return their gradients, flat."""
+        grads = [p._grad.array for p in self.params]
+        if not self.gathered:
+            return grads[0].reshape(-1)
+        if self.flat is None:
+            self.xp.concatenate(self.arrays, None, self.p)
+        else:
+            self.xp.concatenate(self.flat, 0, self.p)
+        return self.xp.concatenate(grads, None, self.g)
+
+    def scatter(self) -> None:
+        """Copy ``p`` back if it is gathered, show the scalars, and date the writes."""
+        if self.gathered:
+            for array, piece in zip(self.arrays, self.pieces, strict=True):
+                array[...] = piece
+        for name, array in self.shown.items():
+            array[()] = self.scalars[name]
+        self.scalars["first"] = False
+        for p in self.params:
+            p.writes().add("optimizer.step()")
+
+
+def _same(a: list[Any], b: list[Any]) -> bool:
+    """Return whether two lists hold the very same objects; ``==`` would compare tensors element by element."""
+    return len(a) == len(b) and all(map(is_, a, b))
+
+
+def _entries(state: dict[Any, State]) -> list[Any]:
+    return list(chain.from_iterable(map(dict.values, state.values())))
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _slice_size(like: Array) -> int:
+    return CPU_SLICE if isinstance(like, np.ndarray) else GPU_SLICE
+
+
+def _gatherings(params: list[Any]) -> Iterator[list[Any]]:
+    """Split parameters in those to update together: a large one alone, small ones up to the size of a slice."""
+    small: list[Any] = []
+    size, limit = 0, _slice_size(params[0].array)
+    for p in params:
+        if 2 * p.array.size > limit:
+            yield [p]
+            continue
+        if size + p.array.size > limit:
+            yield small
+            small, size = [], 0
+        small.append(p)
+        size += p.array.size
+    if small:
+        yield small
+
+
+def _threads() -> int:
+    """Return how many threads share a large parameter; beyond four they only wait for memory."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _in_threads(work: Callable[[Any], None], parts: list[Any]) -> None:
+    """Do the work on each part in a thread of its own, the first in this one; an error in any is raised here."""
+    errors: list[BaseException] = []
+
+    def guarded(part: Any) -> None:
+        try:
+            work(part)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(part,)) for part in parts[1:]]
+    for thread in threads:
+        thread.start()
+    guarded(parts[0])
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _plain(value: Any) -> Any:
+    """Turn 0-d tensors and arrays and NumPy's numbers into Python's; a float64 one would change an update's dtype."""
+    if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
+        return value.item()
+    if isinstance(value, TensorBase) and value.array.size == 1:
+        return value.array.item()
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+def _described(x: Any) -> str:
+    return f"{type(x).__name__} {x!r}" if isinstance(x, (str, int, float)) else type(x).__name__

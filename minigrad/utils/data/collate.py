@@ -23,7 +23,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     tensors, arrays                 a tensor, stacked; the shapes must agree
     Python floats                   a float64 tensor, as in PyTorch
     integers, bools, NumPy scalars  a tensor of that dtype
-    strings, bytes                  the list as it is
+    strings, bytes                  a list or tuple of them
     dicts                           a dict of the same kind: each key collated
     tuples, lists                   a list: each position collated
     named tuples                    the same named tuple: each field collated
@@ -44,7 +44,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     Examples
     --------
     >>> default_collate([(1, {"x": 0.5}), (2, {"x": 1.5})])
-    [tensor([1, 2]), {'x': tensor([0.5000, 1.5000], dtype=float64)}]
+    [tensor([1, 2]), {'x': tensor([0.5000, 1.5000], dtype=minigrad.float64)}]
     """
     return _collate(list(batch), "")
 
@@ -67,7 +67,7 @@ def default_convert(data: Any) -> Any:
     return data
 
 
-def _collate(batch: list[Any], where: str) -> Any:
+def _collate(batch: Sequence[Any], where: str) -> Any:
     """Collate what all samples hold at ``where``, such as ``['x'][1]``."""
     first = batch[0]
     if isinstance(first, Tensor):
@@ -94,7 +94,7 @@ def _collate(batch: list[Any], where: str) -> Any:
     if isinstance(first, Sequence):
         _require_alike(batch, where, lambda x: len(x) == len(first), "length", len)
         columns = zip(*batch, strict=True)
-        return _sequence_like(first, [_collate(list(column), f"{where}[{k}]") for k, column in enumerate(columns)])
+        return _sequence_like(first, [_collate(column, f"{where}[{k}]") for k, column in enumerate(columns)])
     raise TypeError(
         "default_collate: expected samples made of tensors, arrays, numbers, strings, dicts, tuples and lists, got "
         f"{_name(first)} at sample{where}; return something else from the dataset, or pass collate_fn="
@@ -102,7 +102,7 @@ def _collate(batch: list[Any], where: str) -> Any:
 
 
 def _require_alike(
-    batch: list[Any], where: str, fits: Callable[[Any], bool], what: str, show: Callable[[Any], Any]
+    batch: Sequence[Any], where: str, fits: Callable[[Any], bool], what: str, show: Callable[[Any], Any]
 ) -> None:
     for k, sample in enumerate(batch):
         if not fits(sample):
