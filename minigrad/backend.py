@@ -73,18 +73,15 @@ class Device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: str | Device, index: int | None = None) -> None:
-        if isinstance(type, Device):
-            type, index = type.type, type.index
         kind, _, number = str(type).partition(":")
         if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
             raise RuntimeError(f"device: expected 'cpu', 'cuda' or 'cuda:0', got {type!r}")
         self.type = kind
-        self.index = int(number) if number else index
-        if kind == "cpu":
-            self.index = None
-        elif self.index is None:
-            self.index = 0
+        self.index = None if kind == "cpu" else int(number) if number else index or 0
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

@@ -79,9 +79,8 @@ def _array_of(data: Any, dtype: Any) -> Any:
             array = np.asarray(data)
         except ValueError as error:
             raise ValueError(f"tensor: all rows of nested lists must have the same length ({error})") from None
-        if dtype is None and array.dtype.kind == "f" and not isinstance(first, (np.generic, np.ndarray, TensorBase)):
-            dtype = get_default_dtype()
-        elif array.size == 0 and isinstance(data, (list, tuple)) and dtype is None:
+        typed = isinstance(first, (np.generic, np.ndarray, TensorBase))
+        if dtype is None and array.dtype.kind == "f" and not typed:  # an empty list too: NumPy makes it float64
             dtype = get_default_dtype()
         if array.dtype.kind not in "biufc":
             raise TypeError(f"tensor: expected numbers, got {type(first).__name__} ({first!r})")
@@ -245,21 +244,17 @@ def randn(
 
 def rand_like(input: Tensor, *, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
     """Draw from the uniform distribution on [0, 1), in the shape, dtype and on the device of ``input``."""
-    return rand(
-        input.shape, generator=generator, dtype=input.dtype, device=input.device, requires_grad=requires_grad
-    )
+    return rand(input.shape, generator=generator, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
 
 
 def randn_like(input: Tensor, *, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
     """Draw from the standard normal distribution, in the shape, dtype and on the device of ``input``."""
-    return randn(
-        input.shape, generator=generator, dtype=input.dtype, device=input.device, requires_grad=requires_grad
-    )
+    return randn(input.shape, generator=generator, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
 
 
 def randint(
     low: int,
-    high: int | Sequence[int] | None = None,
+    high: Any = None,
     size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
@@ -267,11 +262,10 @@ def randint(
     device: DeviceLike = None,
 ) -> Tensor:
     """Draw integers from ``low`` (0 if left out) to ``high - 1``: ``randint(10, (3,))``, ``randint(5, 10, (3,))``."""
-    if size is None:
-        if high is None or isinstance(high, int):
-            raise TypeError("randint: the shape is missing: randint(high, size) or randint(low, high, size)")
+    if size is None and isinstance(high, Sequence):
         low, high, size = 0, low, high
-    assert isinstance(high, int)
+    if size is None or not isinstance(high, int):
+        raise TypeError("randint: expected randint(high, size) or randint(low, high, size), with the shape as a tuple")
     if high <= low:
         raise RuntimeError(f"randint: expected low < high, got {low} and {high}")
     drawn = _generator(generator, device).integers(low, high, tuple(size))

@@ -99,17 +99,17 @@ class Tensor(TensorBase):
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self.array.ndim  # type: ignore[no-any-return]
+        return self.array.ndim
 
     @property
     def itemsize(self) -> int:
         """Bytes per entry."""
-        return self.array.itemsize  # type: ignore[no-any-return]
+        return self.array.itemsize
 
     @property
     def nbytes(self) -> int:
         """Bytes of all entries."""
-        return self.array.nbytes  # type: ignore[no-any-return]
+        return self.array.nbytes
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the length of one dimension."""
@@ -141,7 +141,7 @@ class Tensor(TensorBase):
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a float, so that gradients make sense."""
-        return self.array.dtype.kind == "f"  # type: ignore[no-any-return]
+        return self.array.dtype.kind == "f"
 
     @property
     def is_cuda(self) -> bool:
@@ -307,22 +307,22 @@ class Tensor(TensorBase):
     # Operators
 
     def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)  # type: ignore[no-any-return]
+        return ops.add(self, other)
 
     def __sub__(self, other: Any) -> Tensor:
-        return ops.sub(self, other)  # type: ignore[no-any-return]
+        return ops.sub(self, other)
 
     def __mul__(self, other: Any) -> Tensor:
-        return ops.mul(self, other)  # type: ignore[no-any-return]
+        return ops.mul(self, other)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return ops.div(self, other)  # type: ignore[no-any-return]
+        return ops.div(self, other)
 
     def __pow__(self, other: Any) -> Tensor:
-        return ops.power(self, other)  # type: ignore[no-any-return]
+        return ops.power(self, other)
 
     def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)  # type: ignore[no-any-return]
+        return ops.matmul(self, other)
 
     __radd__, __rmul__ = __add__, __mul__
     __rsub__, __rtruediv__ = _reflected(ops.sub), _reflected(ops.div)
@@ -346,7 +346,7 @@ class Tensor(TensorBase):
     __hash__ = object.__hash__  # by identity: == compares entries
 
     def __getitem__(self, index: Any) -> Tensor:
-        return ops.getitem(self, ops.plain_index(index))  # type: ignore[no-any-return]
+        return ops.getitem(self, ops.plain_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         index = ops.plain_index(index)
@@ -393,32 +393,32 @@ class Tensor(TensorBase):
 
     def add(self, other: Any, *, alpha: float = 1) -> Tensor:
         """Return self + alpha * other."""
-        return ops.add(self, other if alpha == 1 else other * alpha)  # type: ignore[no-any-return]
+        return ops.add(self, other if alpha == 1 else other * alpha)
 
     def sub(self, other: Any, *, alpha: float = 1) -> Tensor:
         """Return self - alpha * other."""
-        return ops.sub(self, other if alpha == 1 else other * alpha)  # type: ignore[no-any-return]
+        return ops.sub(self, other if alpha == 1 else other * alpha)
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return self / other; with ``rounding_mode`` "floor" or "trunc" rounded down or towards 0."""
         if rounding_mode == "floor":
-            return ops.floor_divide(self, other)  # type: ignore[no-any-return]
+            return ops.floor_divide(self, other)
         if rounding_mode not in (None, "trunc"):
             raise ValueError(f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}")
         quotient = ops.div(self, other)
-        return quotient if rounding_mode is None else ops.trunc(quotient).to(ops.sub(self, other).dtype)  # type: ignore[no-any-return]
+        return quotient if rounding_mode is None else ops.trunc(quotient).to(ops.sub(self, other).dtype)
 
     def round(self, *, decimals: int = 0) -> Tensor:
         """Return the nearest integers, halves to the even one; or so many decimals."""
-        return ops.round_(self, decimals)  # type: ignore[no-any-return]
+        return ops.round_(self, decimals)
 
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return self where ``condition`` holds, else ``other``."""
-        return ops.where(condition, self, other)  # type: ignore[no-any-return]
+        return ops.where(condition, self, other)
 
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
         """Return self with ``value`` where ``mask`` is True."""
-        return ops.where(mask, value, self).to(self.dtype)  # type: ignore[no-any-return]
+        return ops.where(mask, value, self).to(self.dtype)
 
     exp_, log_, sqrt_, abs_, neg_ = map(_in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
     relu_, sigmoid_, tanh_ = map(_in_place, (ops.relu, ops.sigmoid, ops.tanh))
@@ -443,7 +443,7 @@ class Tensor(TensorBase):
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the entries in another shape, as a view if their order in memory allows; -1 is worked out."""
-        return ops.reshape(self, _shape_of(shape))  # type: ignore[no-any-return]
+        return ops.reshape(self, _shape_of(shape))
 
     def view(self, *shape: Any) -> Tensor:
         """Return the entries in another shape, on the same memory, or refuse; ``reshape`` copies where it must."""
@@ -465,11 +465,11 @@ class Tensor(TensorBase):
 
     def permute(self, *dims: Any) -> Tensor:
         """Return a view with the dimensions in another order."""
-        return ops.permute(self, _shape_of(dims))  # type: ignore[no-any-return]
+        return ops.permute(self, _shape_of(dims))
 
     def expand(self, *sizes: Any) -> Tensor:
         """Return a view that repeats dimensions of size 1; -1 keeps a size."""
-        return ops.expand(self, _shape_of(sizes))  # type: ignore[no-any-return]
+        return ops.expand(self, _shape_of(sizes))
 
     def expand_as(self, other: Tensor) -> Tensor:
         """Return a view expanded to the shape of ``other``."""
@@ -477,7 +477,7 @@ class Tensor(TensorBase):
 
     def flip(self, *dims: Any) -> Tensor:
         """Return a copy with the order along ``dims`` reversed."""
-        return ops.flip(self, _shape_of(dims))  # type: ignore[no-any-return]
+        return ops.flip(self, _shape_of(dims))
 
     def t(self) -> Tensor:
         """Return the transpose of a matrix."""
@@ -503,7 +503,7 @@ class Tensor(TensorBase):
 
     def gather(self, dim: int, index: Tensor) -> Tensor:
         """Return the entries that ``index`` names along ``dim``: y[i, j] = x[index[i, j], j] for dim 0."""
-        return ops.gather(self, index, dim)  # type: ignore[no-any-return]
+        return ops.gather(self, index, dim)
 
     # ----------------------------------------------------------------------------------------------------------
     # Filling
@@ -518,8 +518,8 @@ class Tensor(TensorBase):
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
         """Fill with the values of ``src``, broadcast and converted."""
-        source = src if isinstance(src, TensorBase) else tensor_of(np.asarray(src))
-        return self._overwrite("copy_", _filled, (source.to(self.device, self.dtype),), {})  # type: ignore[attr-defined]
+        source = src if isinstance(src, Tensor) else tensor_of(np.asarray(src))
+        return self._overwrite("copy_", _filled, (source.to(self.device, self.dtype),), {})
 
     def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
         """Fill with draws from [from_, to)."""
@@ -569,7 +569,7 @@ class Tensor(TensorBase):
                 out = tensor_of(self.array.astype(dtype))
         if device is not None and out.device != device:
             out = ops.transfer(out, Device(device), out.device)
-        return ops.clone(out) if copy and out is self else out  # type: ignore[no-any-return]
+        return ops.clone(out) if copy and out is self else out
 
     def cpu(self) -> Tensor:
         """Return the tensor on the CPU."""
@@ -619,7 +619,7 @@ class Tensor(TensorBase):
             )
         if not force and self.is_cuda:
             raise TypeError(f"numpy: this tensor is on {self.device}; copy it first: tensor.cpu().numpy()")
-        return array_to_device(self.array, CPU)  # type: ignore[no-any-return]
+        return array_to_device(self.array, CPU)
 
     def item(self) -> Any:
         """Return the only entry as a Python number."""

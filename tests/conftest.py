@@ -1,8 +1,12 @@
-"""What holds for all tests: the same random numbers every time, and no windows."""
+"""What holds for all tests: the same random numbers every time, one thread each, and no windows."""
 
 import os
 
-os.environ["MPLBACKEND"] = "Agg"  # read when matplotlib is first imported, here and in child processes
+# Read when the libraries are first imported, here and in child processes. Test processes that run side by side would
+# wait for each other's threads: what takes two seconds alone took eighty.
+for library in ("OPENBLAS", "MKL", "OMP"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 from hypothesis import settings

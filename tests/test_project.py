@@ -66,7 +66,7 @@ def test_readme_lists_every_tutorial_in_order() -> None:
 def test_import_brings_numpy_and_the_standard_library_only() -> None:
     done = run(
         "-c",
-        "import sys, numpy\n"
+        "import sys, numpy, numpy.random\n"
         "before = set(sys.modules)\n"
         "import minigrad, minigrad.nn, minigrad.optim, minigrad.utils.data, minigrad.metrics, minigrad.datasets\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"

@@ -2,8 +2,9 @@
 Gradient descent on one number
 ==============================
 
-Training a network means: walk downhill until the loss is small. Here the whole landscape is f(x) = x², a valley with its
-floor at 0, and the walker is one number. Everything that makes training fast, slow or impossible can already be seen.
+Training a network means: walk downhill until the loss is small. Here the whole landscape is f(x) = x², a valley with
+its floor at 0, and the walker is one number. Everything that makes training fast, slow or impossible can already be
+seen.
 """
 
 import argparse

@@ -86,9 +86,9 @@ backward_at_once(c)
 print(f"\nc = 4 a, so dc/da is 4; passing on at once says {a.grad:g}")
 
 # %%
-# Six! What went wrong: ``b`` is used twice, so two contributions of 1 arrive there. After the first one ``b`` passes on 1.
-# After the second one its gradient is 2, and it passes on 2, in which the first contribution is contained again. ``a``
-# got 1 + 1 from the first visit and 2 + 2 from the second.
+# Six! What went wrong: ``b`` is used twice, so two contributions of 1 arrive there. After the first one, ``b`` passes
+# on its gradient, which is 1. After the second one its gradient is 2, and it passes on 2, in which the first
+# contribution is contained again. ``a`` got 1 + 1 from the first visit and 2 + 2 from the second.
 #
 # One repair is to pass on only what has just arrived. Then every path is walked by itself, and the sum is right:
 
@@ -194,8 +194,8 @@ loss.backward()
 # %%
 # Is it true?
 # -----------
-# The derivative is what a small nudge does, so nudge each input a little up and a little down and compare. Then give the
-# same function to minigrad.
+# The derivative is what a small nudge does, so nudge each input a little up and a little down and compare. Then give
+# the same function to minigrad.
 
 
 def nudged(position, by=1e-6):
@@ -220,8 +220,8 @@ for position, (value, tensor) in enumerate(zip(values, tensors, strict=True)):
 # The picture
 # -----------
 # The notes that were taken, drawn: each box holds a value and below it the gradient that arrived there. Read the values
-# from left to right and the gradients from right to left. At a plus sign the gradient goes on unchanged to both sides; at
-# a product it is multiplied by the other factor, so a weight learns fastest where its input is large.
+# from left to right and the gradients from right to left. At a plus sign the gradient goes on unchanged to both sides;
+# at a product it is multiplied by the other factor, so a weight learns fastest where its input is large.
 
 
 def place(result):
@@ -263,6 +263,12 @@ axis.set(xlim=(min(columns) - 0.5, 0.5), ylim=(min(rows) - 0.6, 0.6), title="(ta
 axis.axis("off")
 figure.savefig(args.out / "02_graph.png", dpi=120)
 print(f"\nfigure: {args.out / '02_graph.png'}")
+
+# %%
+# In the picture, as in the table, the loss falls fastest when w1 falls:
+
+assert max(values, key=lambda value: value.grad) is values[0]
+assert round(values[0].grad, 3) == 0.316
 
 # %%
 # Exercises

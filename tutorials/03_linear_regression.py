@@ -2,9 +2,9 @@
 A line through points
 =====================
 
-The smallest model that learns from data: y = weight · x + bias. The points are made with a line that we know, so that we
-can see whether training finds it; and for a line there is a formula for the best answer, so that we can see how close
-training comes. It is the same loop that trains every network.
+The smallest model that learns from data: y = weight · x + bias. The points are made with a line that we know, so that
+we can see whether training finds it; and for a line there is a formula for the best answer, so that we can see how
+close training comes. It is the same loop that trains every network.
 """
 
 import argparse
@@ -46,8 +46,8 @@ print(f"formula: y = {best_weight:.4f} x + {best_bias:.4f}, mean squared error {
 # %%
 # The training loop
 # -----------------
-# Five lines do the work. ``model(x)`` predicts, ``criterion`` measures the error, ``zero_grad`` forgets the gradients of
-# the step before, ``backward`` finds the new ones, ``step`` moves the parameters. The loader hands out the points in
+# Five lines do the work. ``model(x)`` predicts, ``criterion`` measures the error, ``zero_grad`` forgets the gradients
+# of the step before, ``backward`` finds the new ones, ``step`` moves the parameters. The loader hands out the points in
 # mini-batches of 20, in a new random order each time; once through all of them is an epoch.
 
 criterion = nn.MSELoss()
@@ -84,9 +84,9 @@ for name, (model, losses, _) in runs.items():
 # -------------
 # On the left, the points and the lines. In the middle, how much worse than the formula each run is after every epoch;
 # it never gets to zero, because each mini-batch is a little different from the whole and pulls the line its own way. On
-# the right, the road from the start to the solution on the map of the loss. The valley is long and narrow, since a steeper
-# line with a lower bias fits nearly as well. SGD drops into it first and then creeps along its floor; Adam gives both
-# parameters steps of about the same size, whatever their slopes.
+# the right, the road from the start to the solution on the map of the loss. The valley is long and narrow, since a
+# steeper line with a lower bias fits nearly as well. SGD drops into it first and then creeps along its floor; Adam
+# gives both parameters steps of about the same size, whatever their slopes.
 
 SGD_COLOUR, ADAM_COLOUR = "#0072B2", "#D55E00"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
@@ -119,7 +119,8 @@ print(f"\nfigure: {args.out / '03_linear_regression.png'}")
 # Both runs must come within 0.05 of the formula's line, and within one percent of its error:
 
 for model, losses, _ in runs.values():
-    assert abs(model.weight.item() - best_weight) < 0.05 and abs(model.bias.item() - best_bias) < 0.05
+    assert abs(model.weight.item() - best_weight) < 0.05
+    assert abs(model.bias.item() - best_bias) < 0.05
     assert losses[-1] < 1.01 * best_loss
 
 # %%

@@ -7,6 +7,10 @@ to a training run is here: data in three parts, a network, a loss, an optimizer 
 honest number at the end. It takes a few seconds.
 """
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices this small lose more than they gain by a second thread
+
 import argparse
 import copy
 import sys
@@ -60,10 +64,10 @@ print(f"{len(train_set)} images to train on, {len(val_set)} to validate, {len(te
 # %%
 # The network
 # -----------
-# Two hidden layers, narrowing from 64 pixels over 128 and 64 features to 10 scores, one for each digit. Batch norm keeps
-# the numbers between the layers at a comfortable size, so that a high learning rate works. Dropout switches off a random
-# fifth of the features in each step, so that no feature can rely on one other. A linear layer needs no bias before batch
-# norm, which subtracts the mean anyway.
+# Two hidden layers, narrowing from 64 pixels over 128 and 64 features to 10 scores, one for each digit. Batch norm
+# keeps the numbers between the layers at a comfortable size, so that a high learning rate works. Dropout switches off a
+# random fifth of the features in each step, so that no feature can rely on one other. A linear layer needs no bias
+# before batch norm, which subtracts the mean anyway.
 
 model = nn.Sequential(
     nn.Linear(64, 128, bias=False),
@@ -82,14 +86,14 @@ print(f"{sum(parameter.numel() for parameter in model.parameters()):,} parameter
 # %%
 # Loss, optimizer, schedule
 # -------------------------
-# Cross entropy takes the raw scores; there is no softmax in the network. With label smoothing the target is 91 % for the
-# right digit and 1 % for each other one. Asked for 100 %, a network can improve the loss for ever by shouting louder;
-# asked for 91 % it has reason to stay calm, and it makes fewer mistakes on images that it has never seen. The price is a
-# loss that cannot go below 0.50, the entropy of such a target.
+# Cross entropy takes the raw scores; there is no softmax in the network. With label smoothing the target is 91 % for
+# the right digit and 1 % for each other one. Asked for 100 %, a network can improve the loss for ever by shouting
+# louder; asked for 91 % it has reason to stay calm, and it makes fewer mistakes on images that it has never seen. The
+# price is a loss that cannot go below 0.50, the entropy of such a target.
 #
-# Adam starts with large steps, and half a cosine takes them down to nothing. The weight decay pulls all weights a little
-# towards zero, so that only those grow large which earn it. How much of each is good was tried out, and decided by the
-# validation images.
+# Adam starts with large steps, and half a cosine takes them down to nothing. The weight decay pulls all weights a
+# little towards zero, so that only those grow large which earn it. How much of each is good was tried out, and decided
+# by the validation images.
 
 SMOOTHING = 0.1
 criterion = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
@@ -99,8 +103,8 @@ schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
 # %%
 # Judging
 # -------
-# ``eval()`` switches dropout off and makes batch norm use the averages it has collected; under ``no_grad`` no history is
-# kept. Both lines are needed: they do different things.
+# ``eval()`` switches dropout off and makes batch norm use the averages it has collected; under ``no_grad`` no history
+# is kept. Both lines are needed: they do different things.
 
 
 def evaluate(data):
@@ -165,10 +169,10 @@ print(f"test: loss {test_loss:.4f}, accuracy {test_accuracy:.2%}, {len(wrong)} o
 # %%
 # How it learned
 # --------------
-# The training loss comes close to its floor and the training images are soon all right; the validation loss stays above.
-# What lies between is what the network knows by heart. As the rate sinks, the curves grow calm. The validation accuracy
-# looks jumpy, but with so few images one of them is half a per cent; the loss, which also counts how sure the network
-# is, says more, and so it is the one that decides.
+# The training loss comes close to its floor and the training images are soon all right; the validation loss stays
+# above. What lies between is what the network knows by heart. As the rate sinks, the curves grow calm. The validation
+# accuracy looks jumpy, but with so few images one of them is half a per cent; the loss, which also counts how sure the
+# network is, says more, and so it is the one that decides.
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # told apart by colour-blind eyes too
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
@@ -235,10 +239,10 @@ figure.savefig(args.out / "04_mistakes.png", dpi=120)
 # What the first layer looks for
 # ------------------------------
 # Each of the 128 features of the first layer has a weight for every pixel, so its weights are an image: the feature
-# answers to ink where it is orange and against ink where it is purple. Here are the 48 with the largest weights. In some
-# you can see a stroke, an edge or a gap; others make sense only together, because nobody asked each feature to mean
-# something by itself. The pixels at the left and right border are white: hardly anybody writes there, so nothing held
-# their weights up against the decay.
+# answers to ink where it is orange and against ink where it is purple. Here are the 48 with the largest weights. In
+# some you can see a stroke, an edge or a gap; others make sense only together, because nobody asked each feature to
+# mean something by itself. The pixels at the left and right border are white: hardly anybody writes there, so nothing
+# held their weights up against the decay.
 
 weight = model[0].weight.detach().cpu().numpy()
 largest = np.argsort(-np.linalg.norm(weight, axis=1))[:48]
@@ -264,9 +268,9 @@ elif (args.seed, args.epochs) == (0, 60):
 # %%
 # Exercises
 # ---------
-# 1. Train with ``--seed 1``, ``2``, ``3``. How far apart are the test accuracies, and how large a difference between two
-#    networks would you believe after one run each?
+# 1. Train with ``--seed 1``, ``2``, ``3``. How far apart are the test accuracies, and how large a difference between
+#    two networks would you believe after one run each?
 # 2. Leave out the label smoothing, then the dropout, then batch norm. Which one is missed most? Look at the distance
 #    between the two loss curves as well as at the last number.
-# 3. Push each training image one pixel to the left or right at random, with ``roll`` on ``images.reshape(-1, 8, 8)``. Does
-#    the network get better on the test images?
+# 3. Push each training image one pixel to the left or right at random, with ``roll`` on ``images.reshape(-1, 8, 8)``.
+#    Does the network get better on the test images?

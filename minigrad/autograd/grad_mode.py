@@ -1,4 +1,4 @@
-"""Switching the recording of history off and on: ``no_grad``, ``enable_grad``, ``set_grad_enabled``, ``inference_mode``."""
+"""Switching recording off and on: ``no_grad``, ``enable_grad``, ``set_grad_enabled``, ``inference_mode``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,7 +118,7 @@ class inference_mode(no_grad):
         return before
 
 
-def _decorate(function: Any, context: Callable[[], Any]) -> Any:
+def _decorate(function: F, context: Callable[[], Any]) -> F:
     if isinstance(function, type):
         raise TypeError(f"no_grad: decorate functions, not the class {function.__name__}; decorate its methods")
 
@@ -127,4 +127,4 @@ def _decorate(function: Any, context: Callable[[], Any]) -> Any:
         with context():
             return function(*args, **kwargs)
 
-    return wrapper
+    return cast(F, wrapper)

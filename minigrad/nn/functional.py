@@ -53,13 +53,13 @@ def _softmax_dim(name: str, input: Tensor, dim: int | None) -> int:
 def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Turn scores into probabilities along ``dim``: e^x_i / sum_j e^x_j."""
     dim = _softmax_dim("softmax", input, dim)
-    return ops.softmax(input if dtype is None else input.to(dtype), dim)  # type: ignore[no-any-return]
+    return ops.softmax(input if dtype is None else input.to(dtype), dim)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Return the logarithm of :func:`softmax` along ``dim``, without overflow or log(0)."""
     dim = _softmax_dim("log_softmax", input, dim)
-    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)  # type: ignore[no-any-return]
+    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)
 
 
 def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
@@ -87,7 +87,7 @@ def dropout(
     draw = (generator or default_generator(device_of(array))).uniform(array.shape)
     scale = array.dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
     mask = (draw >= p) * scale
-    return input.mul_(mask) if inplace else ops.mul(input, mask)  # type: ignore[no-any-return,attr-defined]
+    return input.mul_(mask) if inplace else ops.mul(input, mask)
 
 
 def batch_norm(
@@ -114,7 +114,7 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: evaluation needs running_mean and running_var, and there are none")
-        return ops.batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)  # type: ignore[no-any-return]
+        return ops.batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
     array = input.array
     if array.size == array.shape[1]:
         raise ValueError(
@@ -126,7 +126,7 @@ def batch_norm(
         running = (running_mean.array, running_var.array)
         running_mean.writes().add("batch_norm()")
         running_var.writes().add("batch_norm()")
-    return ops.batch_norm(input, weight, bias, eps, momentum, running)  # type: ignore[no-any-return]
+    return ops.batch_norm(input, weight, bias, eps, momentum, running)
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -135,9 +135,9 @@ def batch_norm(
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
-        return ops.mean(loss)  # type: ignore[no-any-return]
+        return ops.mean(loss)
     if reduction == "sum":
-        return ops.sum_(loss)  # type: ignore[no-any-return]
+        return ops.sum_(loss)
     if reduction == "none":
         return loss
     raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
@@ -265,7 +265,7 @@ def cross_entropy(
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
     plain = _check_labels("cross_entropy", input, target, ignore_index)
     if plain and x.ndim == 2 and weight is None and label_smoothing == 0.0 and reduction == "mean":
-        return ops.softmax_cross_entropy(input, target)  # type: ignore[no-any-return]
+        return ops.softmax_cross_entropy(input, target)
     log_p = ops.log_softmax(input, dim)
     loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0.0:
@@ -277,7 +277,7 @@ def cross_entropy(
         spread = ops.sum_(spread) / _label_weights(input, target, weight, ignore_index).sum()
     elif reduction == "sum":
         spread = ops.sum_(spread)
-    return (1 - label_smoothing) * loss + spread * (label_smoothing / x.shape[dim])  # type: ignore[no-any-return]
+    return (1 - label_smoothing) * loss + spread * (label_smoothing / x.shape[dim])
 
 
 def _cross_entropy_of_probabilities(
@@ -290,12 +290,12 @@ def _cross_entropy_of_probabilities(
         terms = terms * _over_classes(weight, input.ndim)
     loss = -ops.sum_(terms, dim)
     if reduction == "mean":
-        return ops.sum_(loss) / max(loss.numel(), 1)  # type: ignore[no-any-return]
+        return ops.sum_(loss) / max(loss.numel(), 1)
     return _reduced(loss, reduction)
 
 
 def _over_classes(weight: Tensor, ndim: int) -> Tensor:
-    return ops.reshape(weight, (-1,) + (1,) * max(ndim - 2, 0))  # type: ignore[no-any-return]
+    return ops.reshape(weight, (-1,) + (1,) * max(ndim - 2, 0))
 
 
 def _label_weights(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Any:
@@ -332,7 +332,7 @@ def nll_loss(
     weights = _label_weights(input, target, weight, ignore_index)
     loss = -picked * weights
     if reduction == "mean":
-        return ops.sum_(loss) / weights.sum()  # type: ignore[no-any-return]
+        return ops.sum_(loss) / weights.sum()
     return _reduced(loss, reduction)
 
 
@@ -411,6 +411,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(f"one_hot: expected integer labels, got {labels.dtype}; use .long()")
     classes = num_classes if num_classes >= 0 else int(labels.max()) + 1
     if not _in_range(labels, classes):
-        raise RuntimeError(f"one_hot: labels must lie between 0 and {classes - 1}, got {labels.min()} to {labels.max()}")
+        raise RuntimeError(f"one_hot: expected labels from 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
     xp = array_module(labels)
     return Tensor(xp.equal(labels[..., None], xp.arange(classes))).long()

@@ -35,6 +35,8 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: DeviceLike = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features = num_features
@@ -44,7 +46,7 @@ class _BatchNorm(Module):
         self.track_running_stats = track_running_stats
         n, kind = num_features, {"device": device, "dtype": dtype}
         self.weight = Parameter(ones(n, **kind)) if affine else None
-        self.bias = Parameter(zeros(n, **kind)) if affine else None
+        self.bias = Parameter(zeros(n, **kind)) if affine and bias else None
         tracked = track_running_stats
         self.register_buffer("running_mean", zeros(n, **kind) if tracked else None)
         self.register_buffer("running_var", ones(n, **kind) if tracked else None)
@@ -107,7 +109,7 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -130,7 +132,7 @@ class BatchNorm1d(_BatchNorm):
     momentum : float or None
         Weight of the newest batch in the running statistics; None weighs all batches alike.
     affine : bool
-        Whether there are ``weight`` (1 at first) and ``bias`` (0 at first).
+        Whether there are ``weight`` (1 at first) and ``bias`` (0 at first). ``bias=False`` leaves out the latter.
     track_running_stats : bool
         Without, evaluation uses the batch's statistics too.
 

@@ -111,8 +111,8 @@ from minigrad.ops.reduction import (
     prod,
     std,
     sum_,
-    vector_norm,
     var,
+    vector_norm,
 )
 from minigrad.ops.shape import (
     cat,

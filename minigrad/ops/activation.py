@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.backend import constant_row
-from minigrad.ops.elementwise import clamp, exp, where
+from minigrad.ops.elementwise import clamp, exp, logical_and, where
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
 
@@ -25,18 +25,20 @@ def leaky_relu(xp: Any, x: Any, /, negative_slope: float = 0.01) -> Any:
     return xp.where(x > 0, x, x * negative_slope)
 
 
+@op
+def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """x held between min_val and max_val;   d = dx strictly between them, 0 at the kinks (where clamp has dx)"""
+    return xp.minimum(xp.maximum(x, min_val), max_val)
+
+
 relu.derivative(x=lambda g, y: g * (y > 0))
 leaky_relu.derivative(x=lambda g, x, negative_slope: where(x > 0, g, g * negative_slope))
-
-
-def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    """Hold ``x`` between ``min_val`` and ``max_val``."""
-    return clamp(x, min_val, max_val)
+hardtanh.derivative(x=lambda g, y, min_val, max_val: g * logical_and(y > min_val, y < max_val))
 
 
 def relu6(x: Any) -> Any:
     """Return min(max(x, 0), 6)."""
-    return clamp(x, 0.0, 6.0)
+    return hardtanh(x, 0.0, 6.0)
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -82,9 +84,7 @@ def _silu_rule(g: Any, x: Any) -> Any:
 
 
 sigmoid.derivative(x=lambda g, y: g * (y * (1 - y)))
-softplus.derivative(
-    x=lambda g, x, beta, threshold: where(x * beta > threshold, g, g * sigmoid(x * beta))
-)
+softplus.derivative(x=lambda g, x, beta, threshold: where(x * beta > threshold, g, g * sigmoid(x * beta)))
 logsigmoid.derivative(x=lambda g, x: g * sigmoid(-x))
 silu.derivative(x=_silu_rule)
 elu.derivative(x=lambda g, x, alpha: where(x > 0, g, g * (alpha * exp(clamp(x, None, 0.0)))))

@@ -52,29 +52,6 @@ div.derivative(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
 neg.derivative(x=lambda g: -g)
 
 
-@op
-def floor_divide(xp: Any, a: Any, b: Any, /) -> Any:
-    """floor(a / b), a staircase;   d = 0"""
-    return a // b
-
-
-@op
-def remainder(xp: Any, a: Any, b: Any, /) -> Any:
-    """a - b floor(a / b), with the sign of b;   d = da - floor(a / b) db"""
-    return a % b
-
-
-@op
-def fmod(xp: Any, a: Any, b: Any, /) -> Any:
-    """a - b trunc(a / b), with the sign of a;   d = da - trunc(a / b) db"""
-    return xp.fmod(a, b)
-
-
-floor_divide.derivative(a=lambda g: g * 0, b=lambda g: g * 0)
-remainder.derivative(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
-fmod.derivative(a=lambda g: g, b=lambda g, a, b: -g * trunc(a / b))
-
-
 @op(apart=("weight",))
 def lerp(xp: Any, a: Any, b: Any, weight: Any, /) -> Any:
     """a + w (b - a), from a at w = 0 to b at w = 1;   d = (1 - w) da + w db + (b - a) dw"""
@@ -360,6 +337,29 @@ frac.derivative(x=lambda g: g)
 for staircase in (sign, floor, ceil, round_, trunc):
     staircase.derivative(x=lambda g: g * 0)
 
+
+@op
+def floor_divide(xp: Any, a: Any, b: Any, /) -> Any:
+    """floor(a / b), a staircase;   d = 0"""
+    return a // b
+
+
+@op
+def remainder(xp: Any, a: Any, b: Any, /) -> Any:
+    """a - b floor(a / b), with the sign of b;   d = da - floor(a / b) db"""
+    return a % b
+
+
+@op
+def fmod(xp: Any, a: Any, b: Any, /) -> Any:
+    """a - b trunc(a / b), with the sign of a;   d = da - trunc(a / b) db"""
+    return xp.fmod(a, b)
+
+
+floor_divide.derivative(a=lambda g: g * 0, b=lambda g: g * 0)
+remainder.derivative(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
+fmod.derivative(a=lambda g: g, b=lambda g, a, b: -g * trunc(a / b))
+
 # --------------------------------------------------------------------------------------------------------------
 # Comparisons and logic: no derivative, the results are true or false
 
@@ -503,9 +503,7 @@ def where(xp: Any, condition: Any, a: Any, b: Any, /) -> Any:
 
 
 # Not g * condition: an infinite g times False would be NaN.
-where.derivative(
-    a=lambda g, condition: where(condition, g, 0.0), b=lambda g, condition: where(condition, 0.0, g)
-)
+where.derivative(a=lambda g, condition: where(condition, g, 0.0), b=lambda g, condition: where(condition, 0.0, g))
 
 
 @op
@@ -524,5 +522,5 @@ def _clamp_x(g: Any, x: Any, min: Any, max: Any) -> Any:
 clamp.derivative(
     x=_clamp_x,
     min=lambda g, x, min, max: where(lt(x, min) if max is None else logical_and(lt(x, min), lt(min, max)), g, 0.0),
-    max=lambda g, x, min, max: where(gt(x, max) if min is None else logical_or(gt(x, max), ge(min, max)), g, 0.0),
+    max=lambda g, x, min, max: where(gt(x, max) if min is None else logical_or(gt(x, max), gt(min, max)), g, 0.0),
 )

@@ -75,7 +75,7 @@ setitem.derivative(x=lambda g, index: setitem(g, 0.0, index), value=lambda g, in
 
 def _along(xp: Any, index: Any, dim: int) -> Any:
     """Return the full index of which ``index`` gives the coordinates along ``dim``."""
-    grids = xp.ogrid[tuple(slice(n) for n in index.shape)]
+    grids = [xp.arange(n).reshape((n,) + (1,) * (index.ndim - d - 1)) for d, n in enumerate(index.shape)]
     return tuple(index if d == dim else grids[d] for d in range(index.ndim))
 
 

@@ -17,6 +17,7 @@ def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction.
     """
     n, classes = x.shape
+    x = xp.ascontiguousarray(x)  # row by row, as ``at`` counts
     z = x - x.max(axis=1, keepdims=True)  # so that nothing overflows
     at = xp.arange(0, n * classes, classes) + target  # where in memory each row has its label
     z_target = z.take(at)
@@ -47,14 +48,22 @@ def _softmax_cross_entropy_raw(xp: Any, wanted: Any, g: Any, e: Any, total: Any,
     return [dx, None]
 
 
+TINY = 1e-44  # below e^-100, and above 0 in float32 too: its logarithm is finite
+
+
 @op
 def binary_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     """-(t log x + (1 - t) log(1 - x)), logarithms held above -100;   dx = (x - t) / (x (1 - x))"""
-    tiny = 3.7835e-44  # its logarithm is -100; float32 still represents it
-    return -(target * xp.log(xp.maximum(x, tiny)) + (1 - target) * xp.log(xp.maximum(1 - x, tiny)))
+    log_x = xp.maximum(xp.log(xp.maximum(x, TINY)), -100)
+    log_rest = xp.maximum(xp.log(xp.maximum(1 - x, TINY)), -100)
+    return -(target * log_x + (1 - target) * log_rest)
+
+
+def _held_log(x: Any) -> Any:
+    return clamp(log(clamp(x, TINY)), -100.0)
 
 
 binary_cross_entropy.derivative(
     x=lambda g, x, target: g * ((x - target) / clamp(x * (1 - x), 1e-12)),
-    target=lambda g, x: g * (log(clamp(1 - x, 3.7835e-44)) - log(clamp(x, 3.7835e-44))),
+    target=lambda g, x: g * (_held_log(1 - x) - _held_log(x)),
 )

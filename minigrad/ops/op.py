@@ -33,7 +33,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from types import MethodType, ModuleType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -268,7 +268,9 @@ class Plan:
         self.keep_tensors = _picker(tensors)
         self.tensors_at = [kept.index(position) for position in tensors]
         self.rules = [(rule, _picker(map(kept.index, need))) for rule, need in zip(rules, needs, strict=True)]
-        self.raw_rule = None if op.raw_rule is None else self._raw_rule(op.raw_rule, _picker(map(kept.index, raw_needs)))
+        self.raw_rule = None
+        if op.raw_rule is not None:
+            self.raw_rule = self._raw_rule(op.raw_rule, _picker(map(kept.index, raw_needs)))
         self.fit = fit
 
     def _raw_rule(self, rule: Rule, pick: Callable[[Any], Any]) -> Callable[[Any, Any], list[Any]]:
@@ -301,6 +303,21 @@ def _picker(at: Iterable[int]) -> Callable[[Any], Any]:
     return itemgetter(*positions)
 
 
+@overload
+def op(function: Callable[..., Any]) -> Op: ...
+
+
+@overload
+def op(
+    *,
+    promote: str | None = "same",
+    apart: Sequence[str] = (),
+    view: bool = False,
+    keeps: Sequence[str] = (),
+    name: str | None = None,
+) -> Callable[[Callable[..., Any]], Op]: ...
+
+
 def op(
     function: Callable[..., Any] | None = None,
     *,
@@ -326,13 +343,9 @@ def op(
         What users call it, where the forward's own name would hide one of Python's.
     """
 
-    def make(forward: Callable[..., Any]) -> Op | Variadic:
+    def make(forward: Callable[..., Any]) -> Op:
         parameters = list(inspect.signature(forward).parameters.values())[1:]  # without xp
-        made: Op | Variadic
-        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-            made = Variadic(forward, parameters[1:], promote)
-        else:
-            made = Op(forward, parameters, promote, apart, view, keeps, name)
+        made = Op(forward, parameters, promote, apart, view, keeps, name)
         registry[made.name] = made
         return made
 
@@ -340,19 +353,19 @@ def op(
 
 
 class Variadic:
-    """An op of any number of inputs, such as ``cat``: a family of ops, one for each number, made when first used.
+    """An op of any number of inputs: a family of ops, one for each number, made when first used. Decorator.
 
     Its derivative is given once, as a function from the number of an input to that input's rule.
     """
 
-    def __init__(self, forward: Callable[..., Any], options: list[inspect.Parameter], promote: str | None) -> None:
+    def __init__(self, forward: Callable[..., Any]) -> None:
         self.forward = forward
-        self.options = options
-        self.promote = promote
+        self.options = list(inspect.signature(forward).parameters.values())[2:]  # without xp and *tensors
         self.name = self.__name__ = forward.__name__
         self.__doc__ = forward.__doc__
         self._rule: Callable[[int], Rule] | None = None
         self.of = functools.cache(self._of)
+        registry[self.name] = self
 
     def derivative(self, rule: Callable[[int], Rule]) -> Variadic:
         """Set ``rule(i)``, the rule of input number i."""
@@ -371,7 +384,7 @@ class Variadic:
             options = {p.name: value for p, value in zip(self.options, values[n:], strict=True)}
             return self.forward(xp, *values[:n], **options)
 
-        member = Op(forward, [*parameters, *self.options], self.promote)
+        member = Op(forward, [*parameters, *self.options])
         if self._rule is not None:
             member.derivative(**{name: self._rule(i) for i, name in enumerate(names)})
         return member

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from minigrad.ops.elementwise import eq, exp, power, sqrt, square, where
 from minigrad.ops.elementwise import absolute as abs
+from minigrad.ops.elementwise import eq, exp, power, sqrt, square, where
 from minigrad.ops.indexing import take_along_dim
 from minigrad.ops.op import broadcast_to, op
 from minigrad.ops.shape import Dims, movedim, reshape, squeeze, unsqueeze, wrap_dim, wrap_dims
@@ -58,7 +58,7 @@ def var(
     ``correction`` is 1 (Bessel's, the default) or 0; ``unbiased=False`` is another way to say 0.
     """
     if isinstance(dim, bool):  # PyTorch's var(x, False)
-        dim, unbiased = None, dim
+        return var(x, None, dim, keepdim)
     less = correction if correction is not None else int(unbiased)
     spread = sum_(square(x - mean(x, dim, True)), dim, keepdim)
     return spread / max(count(x.shape, dim) - less, 0)
@@ -84,6 +84,7 @@ def prod(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> A
 def _prod_rule(g: Any, x: Any, dim: int | None) -> Any:
     # Not g * y / x: that is 0 / 0 where x is 0. For n entries, write them n times, with entry k replaced by 1 in
     # copy k: the product of copy k is the product of all but k.
+    dim = dim if x.shape else None  # of a 0-d x, dim 0 is all there is
     flat = reshape(x, (-1,)) if dim is None else movedim(x, dim, -1)
     n = flat.shape[-1]
     copies = broadcast_to(unsqueeze(flat, -2), (*flat.shape[:-1], n, n))
@@ -103,6 +104,7 @@ prod.derivative(x=_prod_rule)
 @prod.raw_derivative
 def _prod_raw(xp: Any, wanted: Any, g: Any, x: Any, dim: int | None) -> Any:
     # The product of all before times the product of all behind: n steps instead of n^2.
+    dim = dim if x.shape else None
     flat = x.reshape(-1, 1) if dim is None else xp.moveaxis(x, dim, 0)
     before, behind = xp.ones_like(flat), xp.ones_like(flat)
     xp.cumprod(flat[:-1], axis=0, out=before[1:])

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from minigrad.ops.op import broadcast_to, op
+from minigrad.ops.op import Variadic, broadcast_to, op
 
 Dims = int | Sequence[int] | None
 
@@ -112,7 +112,7 @@ def movedim(x: Any, source: int | Sequence[int], destination: int | Sequence[int
 # Joining and splitting
 
 
-@op
+@Variadic
 def concatenate(xp: Any, *tensors: Any, dim: int, sizes: Sequence[int]) -> Any:
     """arrays one after the other along dim;   each gets the slice of g that it became"""
     return xp.concatenate(tensors, axis=dim)

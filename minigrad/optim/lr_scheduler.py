@@ -267,7 +267,7 @@ class CosineAnnealingLR(LRScheduler):
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # The epoch before was at the bottom, where 1 + cos is 0 and no factor leads up again.
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
-            return [lr + (first - self.eta_min) * rise for lr, first in zip(now, self.base_lrs, strict=True)]
+            return [lr + (first - self.eta_min) * rise for lr, first in zip(now, self.base_lrs)]
         before, here = (1 + math.cos(math.pi * epoch / self.T_max) for epoch in (self.last_epoch - 1, self.last_epoch))
         return [self.eta_min + (lr - self.eta_min) * here / before for lr in now]
 
@@ -363,8 +363,8 @@ class ReduceLROnPlateau(LRScheduler):
             self.num_bad_epochs = 0
         rates = self.get_lr()
         if self.num_bad_epochs > self.patience:
-            reduced = [max(lr * self.factor, least) for lr, least in zip(rates, self.min_lrs, strict=True)]
-            rates = [new if lr - new > self.eps else lr for lr, new in zip(rates, reduced, strict=True)]
+            reduced = [max(lr * self.factor, least) for lr, least in zip(rates, self.min_lrs)]
+            rates = [new if lr - new > self.eps else lr for lr, new in zip(rates, reduced)]
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
         self._set_lr(rates)

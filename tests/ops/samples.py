@@ -81,6 +81,7 @@ class Row:
     ints: str = "int64"  # the dtype that int64 inputs give; "" if they are refused or make no sense
     gradient: bool = True  # False: nothing to differentiate, as in comparisons
     dtype: str = ""  # the dtype that float32 inputs give, if another one
+    beside: str = "gradients"  # "values": PyTorch has no derivative of it
     reads: bool = False  # must wait for the GPU: the size of the result depends on values, or it is moved
     rtol: float = 1e-12  # of the float64 forward
 
@@ -114,12 +115,15 @@ def binary(op: str, reference: Callable[..., Any], low: float = -2.0, high: floa
     draw = dict(low=low, high=high)
     shapes = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((2, 3), ()), ((), ()), ((0, 3), (3,))]
     calls = [call(T(*a, **draw), T(*b, **draw)) for a, b in shapes]
+    columns.setdefault("torch", lambda a, b: _torch(op)(_torch_tensor(a), _torch_tensor(b)))  # some take no numbers
     return Row(op, reference, [*calls, call(T(2, 3, **draw), 1.5), call(1.5, T(2, 3, **draw))], **columns)
 
 
 def along(f: Callable[..., Any]) -> Callable[..., Any]:
     """NumPy's reduction with PyTorch's argument names."""
-    return lambda x, dim=None, keepdim=False: f(x, axis=dim, keepdims=keepdim)
+    return lambda x, dim=None, keepdim=False: f(
+        x.reshape(1) if x.ndim == 0 and dim is not None else x, axis=dim, keepdims=keepdim
+    )  # PyTorch takes a 0-d tensor for one entry along dim 0
 
 
 # One dim, several, none, negative, kept or not, and of a 0-d tensor.
@@ -129,8 +133,7 @@ SOME_DIMS = [*ONE_DIM, call(T(2, 3, 2), dim=(0, 2)), call(T(2, 3, 2), dim=(-1, 0
 TIES = F([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
 
 
-def at_least_1d(f: Callable[..., Any]) -> Callable[..., Any]:
-    """PyTorch takes a 0-d tensor for one entry along dim 0; NumPy refuses."""
+def or_0d(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, dim: f(x.reshape(1), dim).reshape(()) if x.ndim == 0 else f(x, dim)
 
 
@@ -217,13 +220,13 @@ ROWS = [
     binary("mul", np.multiply),
     binary("div", np.divide, **POSITIVE, ints="float32"),
     unary("neg", np.negative),
-    binary("floor_divide", np.floor_divide, **POSITIVE),
-    binary("remainder", np.remainder, **POSITIVE, kinks=[call(F([5.5, -5.5, 5.5, -5.5]), F([2.0, 2.0, -2.0, -2.0]))]),
+    binary("floor_divide", np.floor_divide, **POSITIVE, beside="values"),
+    binary("remainder", np.remainder, **POSITIVE, beside="values", kinks=[call(F([5.5, -5.5, 5.5, -5.5]), F([2.0, 2.0, -2.0, -2.0]))]),
     binary("fmod", np.fmod, **POSITIVE, kinks=[call(F([5.5, -5.5, 5.5, -5.5]), F([2.0, 2.0, -2.0, -2.0]))]),
     Row("lerp", lambda a, b, weight: a + weight * (b - a), ints="", calls=[
         call(T(2, 3), T(3), 0.3), call(T(2, 3), T(2, 1), T(3)), call(T(), T(), T())]),
     # Powers and roots
-    binary("pow", np.power, **POSITIVE, kinks=[
+    binary("pow", np.power, **POSITIVE, torch="pow", kinks=[
         call(F([0.0, 0.0, 0.0, 2.0]), F([0.0, 2.0, 1.0, 0.0])), call(F([-2.0, 0.0, 3.0]), 2), call(F([-1.5, 2.0]), 3),
         call(F([0.0, 2.0]), 0), call(F([0.0, 2.0]), 1.0), call(2, F([-1.0, 0.0, 3.0])), call(0, F([1.0, 0.0, 3.0]))]),
     unary("square", np.square),
@@ -270,10 +273,10 @@ ROWS = [
     binary("le", np.less_equal, **logical),
     binary("gt", np.greater, **logical),
     binary("ge", np.greater_equal, **logical),
-    Row("isnan", np.isnan, [call(F([1.0, math.nan, math.inf]))], **logical),
-    Row("isinf", np.isinf, [call(F([1.0, math.nan, -math.inf]))], **logical),
-    Row("isfinite", np.isfinite, [call(F([1.0, math.nan, -math.inf]))], **logical),
-    Row("isclose", np.isclose, **logical, calls=[
+    Row("isnan", np.isnan, gradient=False, ints="", dtype="bool", calls=[call(F([1.0, math.nan, math.inf]))]),
+    Row("isinf", np.isinf, gradient=False, ints="", dtype="bool", calls=[call(F([1.0, math.nan, -math.inf]))]),
+    Row("isfinite", np.isfinite, gradient=False, ints="", dtype="bool", calls=[call(F([1.0, math.nan, -math.inf]))]),
+    Row("isclose", np.isclose, gradient=False, ints="", dtype="bool", calls=[
         call(F([1.0, 2.0, math.nan]), F([1.0 + 1e-6, 2.1, math.nan])), call(F([math.nan]), F([math.nan]), equal_nan=True),
         call(F([1.0, 2.0]), F([1.1, 2.3]), rtol=0.0, atol=0.2)]),
     Row("logical_and", np.logical_and, [call(F([0.0, 2.0]), F([3.0, 1.0])), call(T(2, 1), M([True, False]))], **logical),
@@ -285,8 +288,8 @@ ROWS = [
     Row("bitwise_xor", np.bitwise_xor, bits, gradient=False, ints=""),
     Row("bitwise_not", np.bitwise_not, [call(I([5, 0, -1])), call(M([True, False]))], gradient=False, ints=""),
     # Choosing between values
-    binary("maximum", np.maximum, torch=lambda a, b: _as_torch(a, b).maximum(_as_torch(b, a)), kinks=[call(TIES, 2.0), call(TIES, TIES)]),
-    binary("minimum", np.minimum, torch=lambda a, b: _as_torch(a, b).minimum(_as_torch(b, a)), kinks=[call(TIES, 2.0), call(TIES, TIES)]),
+    binary("maximum", np.maximum, kinks=[call(TIES, 2.0), call(TIES, TIES)]),
+    binary("minimum", np.minimum, kinks=[call(TIES, 2.0), call(TIES, TIES)]),
     Row("where", np.where, ints="int64", calls=[
         call(M([[True], [False]]), T(2, 3), T(3)), call(M([True, False]), 1.5, T(2)), call(M([True, False]), T(2), 0.0),
         call(M(True), T(2), T())]),
@@ -356,7 +359,7 @@ ROWS = [
     Row("getitem", lambda x, index: x[index], run=lambda x, index: x[index], torch=lambda x, index: x[index], calls=[
         call(T(4, 3), 1), call(T(4, 3), (slice(None, None, 2), -1)), call(T(4, 3), (None, ..., 0)), call(T(4, 3), ...),
         call(T(4, 3), I([0, 2, 2])), call(T(4, 3), (I([0, 2, 2]), I([1, 0, 0]))), call(T(4, 3), (slice(1, 3), I([2, 2]))),
-        call(T(4, 3), (I([[0], [3]]), I([1, 1]))), call(T(2, 4, 3), (0, slice(None), I([1, 1]))), call(T(4, 3), (1, 2)),
+        call(T(4, 3), (I([[0], [3]]), I([1, 1]))), call(T(2, 4, 3), (0, I([1, 1]))), call(T(4, 3), (1, 2)),
         call(T(4, 3), I([-1, 3]))]),
     Row("getitem", lambda x, index: x[index], run=lambda x, index: x[index], torch=lambda x, index: x[index], note="mask", reads=True, calls=[
         call(T(2, 2), M([[True, False], [True, True]])), call(T(3, 2), M([True, False, True])), call(T(3, 2), (slice(None), M([False, True]))),
@@ -407,8 +410,8 @@ ROWS = [
     unary("silu", lambda x: x * sigmoid(x), torch="nn.functional.silu", ints=""),
     unary("elu", lambda x: np.where(x > 0, x, np.expm1(x)), torch="nn.functional.elu", ints="", kinks=[call(F([-1.0, 0.0, 2.0]))]),
     Row("elu", lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), [call(T(2, 3), 0.5)], note="alpha", torch="nn.functional.elu", ints=""),
-    Row("softmax", at_least_1d(np_softmax), [call(T(2, 3), dim=1), call(T(2, 3, 2), dim=0), call(T(3), dim=-1), call(T(), dim=0)], ints=""),
-    Row("log_softmax", at_least_1d(lambda x, dim: np.log(np_softmax(x, dim))), ints="", calls=[
+    Row("softmax", or_0d(np_softmax), [call(T(2, 3), dim=1), call(T(2, 3, 2), dim=0), call(T(3), dim=-1), call(T(), dim=0)], ints=""),
+    Row("log_softmax", or_0d(lambda x, dim: np.log(np_softmax(x, dim))), ints="", calls=[
         call(T(2, 3), dim=1), call(T(2, 3, 2), dim=0), call(T(3), dim=-1), call(T(), dim=0)], rtol=1e-11),
     # Losses and normalisation
     Row("softmax_cross_entropy", np_cross_entropy, [call(T(3, 4), I([0, 3, 3])), call(T(1, 2), I([1]))], torch="nn.functional.cross_entropy", ints=""),
@@ -416,7 +419,7 @@ ROWS = [
         torch=lambda x, target: x.new_ones(x.shape[1]).diag()[target]),
     Row("binary_cross_entropy", lambda x, t: -(t * np.log(x) + (1 - t) * np.log1p(-x)), ints="", calls=[
         call(T(2, 3, low=0.1, high=0.9), T(2, 3, low=0.1, high=0.9)), call(T(low=0.1, high=0.9), T(low=0.1, high=0.9))],
-        torch=lambda x, t: _torch("nn.functional.binary_cross_entropy")(x, t, reduction="none"),
+        torch=lambda x, t: _torch("nn.functional.binary_cross_entropy")(x, t.double(), reduction="none"),
         kinks=[call(F([0.0, 1.0, 0.0, 1.0, 0.5]), I([0, 0, 1, 1, 1]))]),
     Row("batch_norm", np_batch_norm, [
         call(T(4, 3), T(3), T(3), 1e-3), call(T(4, 3), None, None, 1e-3), call(T(2, 3, 2, 2), T(3), T(3), 1e-3), call(T(2, 3, 4), T(3), None, 1e-3)],
@@ -439,8 +442,8 @@ def _torch(name: str) -> Any:
     return functools.reduce(getattr, name.split("."), torch)
 
 
-def _as_torch(x: Any, like: Any) -> Any:
-    return x if hasattr(x, "dtype") else like.new_tensor(x)
+def _torch_tensor(x: Any) -> Any:
+    return x if hasattr(x, "dtype") else _torch("tensor")(x)
 
 
 def _index_tuple(index: Any) -> Any:

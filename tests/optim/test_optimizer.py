@@ -11,7 +11,7 @@ import strict_cupy
 import minigrad
 from minigrad import nn
 from minigrad.autograd.node import tensor_of
-from minigrad.optim import SGD, Adam, AdamW, Optimizer, optimizer
+from minigrad.optim import SGD, Adam, AdamW, Optimizer, blocks
 
 
 def leaf(*shape, dtype=np.float64, seed=0):
@@ -61,23 +61,23 @@ def test_update_is_the_same_in_every_layout(shapes):
 
 
 def test_large_parameter_is_shared_between_threads_with_the_same_result(monkeypatch):
-    monkeypatch.setattr(optimizer, "THREADED", 100_000)
-    monkeypatch.setattr(optimizer, "_threads", lambda: 3)
+    monkeypatch.setattr(blocks, "THREADED", 100_000)
+    monkeypatch.setattr(blocks, "_threads", lambda: 3)
     w = leaf(330, 340)
     start, opt = w.array.copy(), AdamW([w], lr=0.1, weight_decay=0)
     give_grads([w], 1)
     opt.step()
-    assert [len(part) for part in opt._layouts[id(opt.param_groups[0])].blocks[0].parts] == [2, 2, 0]
+    assert [len(part) for part in opt._layouts[id(opt.param_groups[0])].blocks[0].parts] == [2, 2]
     np.testing.assert_allclose(w.array, adam_by_definition(start, [w.grad.array], lr=0.1), rtol=1e-12)
 
 
 def test_error_in_a_thread_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(optimizer, "THREADED", 40_000)
-    monkeypatch.setattr(optimizer, "_threads", lambda: 2)
+    monkeypatch.setattr(blocks, "THREADED", 40_000)
+    monkeypatch.setattr(blocks, "_threads", lambda: 2)
 
     class Fails(Optimizer):
         def update(self, xp, p, g, state, group, scratch):
-            if len(p) < optimizer.CPU_SLICE:  # the last slice, which is the second thread's
+            if len(p) < blocks.CPU_SLICE:  # the last slice, which is the second thread's
                 raise ArithmeticError("in the thread")
 
     w = leaf(50_000)
@@ -576,3 +576,21 @@ def test_step_on_the_device_reads_nothing_back(make):
         for p, q in zip(host, there):
             np.testing.assert_allclose(q.array.get(), p.array, rtol=1e-6)
             assert all(isinstance(x.array, cp.ndarray) for name, x in twin.state[q].items() if name != "step")
+
+
+def test_state_follows_its_parameter_to_the_device():
+    w, v = leaf(3, 4, dtype=np.float32), leaf(3, 4, dtype=np.float32)
+    opt, stays = Adam([w], lr=0.1), Adam([v], lr=0.1)
+    for step in range(2):
+        give_grads([w, v], 0)
+        v.grad = minigrad.tensor(w.grad.array.copy())
+        stays.step()
+        if step == 0:
+            opt.step()
+            continue
+        with strict_cupy.installed() as cp:
+            w.data, w._grad = tensor_of(cp.asarray(w.array)), tensor_of(cp.asarray(w.grad.array))
+            opt.step()
+            assert isinstance(opt.state[w]["exp_avg"].array, cp.ndarray)
+            np.testing.assert_allclose(w.array.get(), v.array, rtol=1e-6)
+    assert opt.state[w]["step"].item() == 2

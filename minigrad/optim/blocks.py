@@ -1,0 +1,164 @@
+"""How parameters are laid out for an update: gathered when they are small, in slices when they are large."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from itertools import accumulate, chain
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array, array_module
+
+# Elements updated at a time. On the CPU the half dozen arrays of a slice stay in a cache of 1 MB; a GPU has no such
+# cache, and wants few calls.
+CPU_SLICE = 1 << 15
+GPU_SLICE = 1 << 22
+# From how many elements on a parameter is shared between threads. NumPy lets another thread run while it computes, but
+# starting threads and taking turns between calls costs more than it gains for smaller ones.
+THREADED = 1 << 22
+
+Slice = tuple[slice, Array, dict[str, Any], list[Array]]  # where in the flat arrays, p there, the state there, scratch
+
+
+class Layout:
+    """The blocks of a group, and what they were made for."""
+
+    def __init__(self, params: list[Any], names: list[str], blocks: list[Block]) -> None:
+        self.params = params
+        self.arrays = [p.array for p in params]
+        self.names = names
+        self.blocks = blocks
+
+    def fits(self, params: list[Any], buffers: dict[str, float]) -> bool:
+        """Return whether these are still the parameters with a gradient, their arrays, and the state they need."""
+        return same(params, self.params) and same([p.array for p in params], self.arrays) and [*buffers] == self.names
+
+
+class Block:
+    """Parameters that are updated together: several gathered in flat arrays, or one where it lies.
+
+    ``parts`` lists, for each thread, the slices it works on.
+    """
+
+    def __init__(
+        self, params: list[Any], first: bool, scalars: dict[str, float], workspace: Callable[..., list[Array]]
+    ) -> None:
+        self.params = params
+        self.arrays = [p.array for p in params]
+        self.scalars: dict[str, Any] = {**scalars, "first": first}
+        # What a user sees of the scalars: on the CPU always, so that no step waits for a GPU, and only to read, because
+        # the parameters of a block share them.
+        self.shown = {name: np.array(x, np.float32 if name == "step" else np.float64) for name, x in scalars.items()}
+        like = self.arrays[0]
+        self.xp = array_module(like)
+        ends = list(accumulate(array.size for array in self.arrays))
+        self.places = [(slice(e - x.size, e), x.shape) for e, x in zip(ends, self.arrays, strict=True)]
+        size, limit = ends[-1], _slice_size(like)
+        self.gathered = len(params) > 1 or not like.flags.c_contiguous
+        # Where it can be, a parameter is gathered through a flat view of it, made once: faster than flattening anew.
+        self.flat = [x.reshape(-1) for x in self.arrays] if all(x.flags.c_contiguous for x in self.arrays) else None
+        if self.gathered:
+            self.p, self.g = workspace(like, size)[:2]
+        else:
+            self.p = self.g = like.reshape(-1)
+        self.pieces = self.split(self.p)
+        slices = [slice(start, min(start + limit, size)) for start in range(0, size, limit)]
+        workers = _threads() if self.xp is np and size >= THREADED else 1
+        share = max(1, -(-len(slices) // workers))
+        self.parts: list[list[Slice]] = []
+        for worker, start in enumerate(range(0, len(slices), share)):
+            _, _, *scratch = workspace(like, min(limit, size), worker)
+            self.parts.append(
+                [
+                    (where, self.p[where], {}, [array[: where.stop - where.start] for array in scratch])
+                    for where in slices[start : start + share]
+                ]
+            )
+
+    def split(self, flat: Array) -> list[Array]:
+        """Return, for each parameter, the view of its place in a flat array, in its shape."""
+        return [flat[where].reshape(shape) for where, shape in self.places]
+
+    def add_state(self, name: str, arrays: list[Array]) -> list[Array]:
+        """Move a state of each parameter into a flat array; return where they are now."""
+        flat = arrays[0].reshape(-1) if len(arrays) == 1 else self.xp.concatenate(arrays, None)
+        for where, _, state, _ in chain.from_iterable(self.parts):
+            state[name] = flat[where]
+        return self.split(flat)
+
+    def gather(self) -> Array:
+        """Copy the parameters to ``p`` if they are gathered, and return their gradients, flat."""
+        grads = [p._grad.array for p in self.params]
+        if not self.gathered:
+            return grads[0].reshape(-1)
+        if self.flat is None:
+            self.xp.concatenate(self.arrays, None, self.p)
+        else:
+            self.xp.concatenate(self.flat, 0, self.p)
+        return self.xp.concatenate(grads, None, self.g)
+
+    def scatter(self) -> None:
+        """Copy ``p`` back if it is gathered, show the scalars, and date the writes."""
+        if self.gathered:
+            for array, piece in zip(self.arrays, self.pieces, strict=True):
+                array[...] = piece
+        for name, array in self.shown.items():
+            array[()] = self.scalars[name]
+        self.scalars["first"] = False
+        for p in self.params:
+            p.writes().add("optimizer.step()")
+
+
+def same(a: list[Any], b: list[Any]) -> bool:
+    """Return whether two lists hold the very same objects; ``==`` would compare tensors element by element."""
+    return len(a) == len(b) and all(map(is_, a, b))
+
+
+def _slice_size(like: Array) -> int:
+    return CPU_SLICE if isinstance(like, np.ndarray) else GPU_SLICE
+
+
+def gatherings(params: list[Any]) -> Iterator[list[Any]]:
+    """Split parameters in those to update together: a large one alone, small ones up to the size of a slice."""
+    small: list[Any] = []
+    size, limit = 0, _slice_size(params[0].array)
+    for p in params:
+        if 2 * p.array.size > limit:
+            yield [p]
+            continue
+        if size + p.array.size > limit:
+            yield small
+            small, size = [], 0
+        small.append(p)
+        size += p.array.size
+    if small:
+        yield small
+
+
+def _threads() -> int:
+    """Return how many threads share a large parameter; beyond four they only wait for memory."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def in_threads(work: Callable[[Any], None], parts: list[Any]) -> None:
+    """Do the work on each part in a thread of its own, the first in this one; an error in any is raised here."""
+    errors: list[BaseException] = []
+
+    def guarded(part: Any) -> None:
+        try:
+            work(part)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(part,)) for part in parts[1:]]
+    for thread in threads:
+        thread.start()
+    guarded(parts[0])
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]

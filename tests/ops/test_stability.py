@@ -1,0 +1,90 @@
+"""Large and extreme inputs: the right value and gradient, and no overflow warning on the way (warnings are errors)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import ops
+from minigrad.nn import functional as F
+
+inf, e = math.inf, math.e
+FAR = [-1000.0, -100.0, 0.0, 100.0, 1000.0]
+HALF = math.log(2.0)
+
+
+def bce(target: float) -> Callable[[Any], Any]:
+    return lambda x: F.binary_cross_entropy_with_logits(x, minigrad.full_like(x, target), reduction="none")
+
+
+def first(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The first column only, whose gradient is worth looking at: those of a whole softmax sum to 0."""
+    return lambda x: f(x)[..., 0]
+
+
+# name: function, input, value, slope of the sum
+TABLE: dict[str, tuple[Callable[[Any], Any], Any, Any, Any]] = {
+    "sigmoid": (ops.sigmoid, FAR, [0, 0, 0.5, 1, 1], [0, 0, 0.25, 0, 0]),
+    "tanh": (ops.tanh, FAR, [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]),
+    "softplus": (ops.softplus, FAR, [0, 0, HALF, 100, 1000], [0, 0, 0.5, 1, 1]),
+    "logsigmoid": (ops.logsigmoid, FAR, [-1000, -100, -HALF, 0, 0], [1, 1, 0.5, 0, 0]),
+    "silu": (ops.silu, FAR, [0, 0, 0, 100, 1000], [0, 0, 0.5, 1, 1]),
+    "elu": (ops.elu, FAR, [-1, -1, 0, 100, 1000], [0, 0, 1, 1, 1]),
+    "logaddexp": (lambda x: ops.logaddexp(x, -x), FAR, [1000, 100, HALF, 100, 1000], [-1, -1, 0, 1, 1]),
+    "logsumexp": (lambda x: ops.logsumexp(x, 1), [[1000, 999], [-1000, -1000]],
+                  [1000 + math.log1p(1 / e), -1000 + HALF], [[e / (1 + e), 1 / (1 + e)], [0.5, 0.5]]),
+    "logsumexp inf": (lambda x: ops.logsumexp(x, 1), [[-inf, 5], [inf, 0]], [5, inf], None),
+    "logsumexp of nothing": (lambda x: ops.logsumexp(x, 0), [-inf, -inf], -inf, None),
+    "softmax": (first(lambda x: ops.softmax(x, 1)), [[1000, -1000], [0, 0], [-1000, 1000]], [1, 0.5, 0], [[0, 0], [0.25, -0.25], [0, 0]]),
+    "softmax inf": (first(lambda x: ops.softmax(x, 1)), [[-inf, 0], [0, -inf]], [0, 1], [[0, 0], [0, 0]]),
+    "log_softmax": (first(lambda x: ops.log_softmax(x, 1)), [[1000, -1000], [0, 0], [-1000, 1000]], [0, -HALF, -2000], [[0, 0], [0.5, -0.5], [1, -1]]),
+    "cross_entropy": (lambda x: F.cross_entropy(x, minigrad.tensor([0, 0, 1])), [[1000, -1000], [-1000, 1000], [0, 0]], (2000 + HALF) / 3,
+                      [[0, 0], [-1 / 3, 1 / 3], [1 / 6, -1 / 6]]),
+    "bce with logits, 0": (bce(0.0), FAR, [0, 0, HALF, 100, 1000], [0, 0, 0.5, 1, 1]),
+    "bce with logits, 1": (bce(1.0), FAR, [1000, 100, HALF, 0, 0], [-1, -1, -0.5, 0, 0]),
+    "bce with logits, 0.25": (bce(0.25), FAR, [250, 25, HALF, 75, 750], [-0.25, -0.25, 0.25, 0.75, 0.75]),
+    "binary_cross_entropy": (lambda x: F.binary_cross_entropy(x, minigrad.tensor([0.0, 1.0, 1.0]), reduction="none"), [0, 1, 0], [0, 0, 100], [0, 0, -1e12]),
+    "hypot": (lambda x: ops.hypot(x, x), [1e30, -1e30], [math.sqrt(2) * 1e30] * 2, [math.sqrt(2), -math.sqrt(2)]),
+    "expm1": (ops.expm1, [1e-30, -1000], [1e-30, -1], [1, 0]),
+    "log1p": (ops.log1p, [1e-30, 1e30], [1e-30, math.log(1e30)], [1, 1e-30]),
+    "where": (lambda x: ops.where(x > 0, ops.log(ops.where(x > 0, x, 1.0)), 0.0), [0, 2], [0, math.log(2)], [0, 0.5]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", TABLE)
+def test_far_out(name: str, dtype: str) -> None:
+    f, points, value, slope = TABLE[name]
+    x = minigrad.tensor(points, dtype=np.dtype(dtype), requires_grad=True)
+    # Rounding of the largest input, which comes back as a factor where it stands in an exponent.
+    rtol = np.finfo(dtype).eps * max([8.0, *(abs(v) for v in x.array.ravel() if abs(v) < 1e4)])
+    y = f(x)
+    np.testing.assert_allclose(y.array, value, rtol=rtol, atol=1e-30)
+    assert y.dtype == dtype
+    if slope is not None:
+        y.sum().backward()
+        assert x.grad.dtype == dtype
+        np.testing.assert_allclose(x.grad.array, slope, rtol=rtol, atol=1e-30)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name][3] is not None])
+def test_the_slope_can_be_differentiated_there(name: str) -> None:
+    f, points, _, slope = TABLE[name]
+    x = minigrad.tensor(points, dtype=minigrad.float64, requires_grad=True)
+    (g,) = minigrad.autograd.grad(f(x).sum(), x, create_graph=True)
+    np.testing.assert_allclose(g.array, slope, rtol=1e-12, atol=1e-30)
+    if g.requires_grad:
+        (h,) = minigrad.autograd.grad(g.sum(), x)
+        assert not np.isnan(h.array).any()
+
+
+@pytest.mark.parametrize("f", [lambda x: ops.where(x > 0, x, 0.0), lambda x: ops.clamp(x, 0.0)])
+def test_an_infinite_gradient_does_not_leak_past_a_closed_gate(f: Callable[[Any], Any]) -> None:
+    x = minigrad.tensor([-1.0, 1.0], requires_grad=True)
+    f(x).backward(minigrad.tensor([inf, 2.0]))
+    np.testing.assert_array_equal(x.grad.array, [0.0, 2.0])
