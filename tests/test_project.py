@@ -58,6 +58,18 @@ def test_readme_links_lead_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_the_way_of_one_backward_through_the_files() -> None:
+    from minigrad import Tensor
+    from minigrad.autograd import engine
+    from minigrad.autograd.node import Node
+    from minigrad.ops.op import Op
+
+    homes = {"Op": Op, "Tensor": Tensor, "engine": engine, "Node": Node}
+    steps = re.findall(rf"`({'|'.join(homes)})\.(\w+)`", README)
+    assert len(steps) >= 5
+    assert [step for step in steps if not hasattr(homes[step[0]], step[1])] == []
+
+
 def test_readme_lists_every_tutorial_in_order() -> None:
     listed = re.findall(r"^\d+\. \[[^]]+\]\(tutorials/([^)]+)\)", README, re.MULTILINE)
     assert listed == sorted(path.name for path in (ROOT / "tutorials").glob("[0-9]*.py"))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import strict_cupy
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -64,6 +65,18 @@ def test_same_seed_same_numbers(tutorial):
     first, second, other = (tutorial("04_digits", "--quick", "--seed", seed) for seed in ("3", "3", "4"))
     assert first == second
     assert first != other
+
+
+def test_digits_on_a_gpu(tutorial):
+    with strict_cupy.installed():
+        printed = tutorial("04_digits", "--quick", "--device", "cuda")
+    assert float(re.search(r"test: .* accuracy ([\d.]+)%", printed)[1]) > 90
+
+
+def test_the_scalar_engine_is_short():
+    text = (ROOT / "tutorials" / "02_backprop_from_nothing.py").read_text(encoding="utf-8")
+    engine = text[text.index("class Value") : text.index("# That is the whole engine")]
+    assert len([line for line in engine.splitlines() if line and not line.startswith("#")]) < 100
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)

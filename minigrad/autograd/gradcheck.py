@@ -34,9 +34,8 @@ class Entry(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"d output {self.output}{list(self.output_index)} / d input {self.input}{list(self.input_index)}: "
-            f"backward says {self.analytic:.6g}, small steps say {self.numeric:.6g} "
-            f"(relative error {self.relative_error:.2g})"
+            f"d output {self.output}{list(self.output_index)} / d input {self.input}{list(self.input_index)}: backward "
+            f"says {self.analytic:.6g}, small steps say {self.numeric:.6g} (relative error {self.relative_error:.2g})"
         )
 
 
@@ -44,8 +43,8 @@ class Entry(NamedTuple):
 class GradcheckReport:
     """What a check found; true if nothing was wrong.
 
-    ``worst`` is the derivative furthest beyond the tolerance, or closest to it if all is well (None if there was none
-    to compare); ``checked`` of them were compared and ``wrong`` of them differ; ``verdict`` is the likely cause.
+    Of ``checked`` derivatives ``wrong`` many differ. ``worst`` is the one furthest beyond the tolerance, or closest to
+    it if all is well (None if there were none); ``verdict`` is the likely cause.
     """
 
     name: str
@@ -100,11 +99,6 @@ def gradcheck(
     nondet_tol : float
         How far the results of two calls with the same inputs may differ.
 
-    Returns
-    -------
-    GradcheckReport
-        True if all is well; its text says what was compared.
-
     Raises
     ------
     GradcheckError
@@ -120,7 +114,7 @@ def gradcheck(
     >>> bool(gradcheck(minigrad.sin, x))
     True
     """
-    return _Check("gradcheck", func, inputs, eps, atol, rtol, nondet_tol).report(raise_exception)
+    return _Check(func, inputs, eps, atol, rtol, nondet_tol).report("gradcheck", raise_exception)
 
 
 def gradgradcheck(
@@ -147,33 +141,31 @@ def gradgradcheck(
     >>> bool(gradgradcheck(minigrad.sin, x))
     True
     """
-    name = "gradgradcheck"
-    args = _in_float64(name, inputs)
-    outputs = [y for y in _outputs(name, func(*args)) if y._requires_grad]
-    if isinstance(grad_outputs, TensorBase):
-        grad_outputs = [grad_outputs]
-    draw = np.random.default_rng(0).standard_normal
-    incoming: list[Any] = []
-    for k, y in enumerate(outputs):
-        given = draw(y.shape) if grad_outputs is None else grad_outputs[k].array
-        incoming.append(tensor_of(array_module(y.array).asarray(given, dtype=np.float64)))
+    args = _in_float64(inputs)
+    outputs = [y for y in _outputs(func(*args)) if y._requires_grad]
+    if grad_outputs is None:
+        draw = np.random.default_rng(0).standard_normal
+        grad_outputs = [tensor_of(array_module(y.array).asarray(draw(y.shape))) for y in outputs]
+    incoming = [grad_outputs] if isinstance(grad_outputs, TensorBase) else list(grad_outputs)
+    for k, g in enumerate(incoming):
+        incoming[k] = tensor_of(g.array.astype(np.float64))
         incoming[k]._requires_grad = True
 
-    def gradients(*both: Any) -> tuple[Any, ...]:
-        args_, incoming_ = both[: len(args)], both[len(args) :]
-        outputs = [y for y in _outputs(name, func(*args_)) if y._requires_grad]
-        checked = [x for x in args_ if isinstance(x, TensorBase) and x._requires_grad]
-        return grad(outputs, checked, incoming_, create_graph=True, materialize_grads=True)
+    def gradients(*args_and_incoming: Any) -> tuple[Any, ...]:
+        xs, gs = args_and_incoming[: len(args)], args_and_incoming[len(args) :]
+        ys = [y for y in _outputs(func(*xs)) if y._requires_grad]
+        checked = [x for x in xs if isinstance(x, TensorBase) and x._requires_grad]
+        return grad(ys, checked, gs, create_graph=True, materialize_grads=True)
 
-    return _Check(name, gradients, [*args, *incoming], eps, atol, rtol, nondet_tol).report(raise_exception)
+    return _Check(gradients, [*args, *incoming], eps, atol, rtol, nondet_tol).report("gradgradcheck", raise_exception)
 
 
 class _Check:
     def __init__(
-        self, name: str, func: Callable[..., Any], inputs: Any, eps: float, atol: float, rtol: float, nondet_tol: float
+        self, func: Callable[..., Any], inputs: Any, eps: float, atol: float, rtol: float, nondet_tol: float
     ) -> None:
-        self.name, self.func, self.eps, self.atol, self.rtol = name, func, eps, atol, rtol
-        self.args = _in_float64(name, inputs)
+        self.func, self.eps, self.atol, self.rtol = func, eps, atol, rtol
+        self.args = _in_float64(inputs)
         self.checked = [k for k, x in enumerate(self.args) if isinstance(x, TensorBase) and x._requires_grad]
         self.generator_state = default_generator().get_state()
         self.outputs = self.call()
@@ -182,18 +174,18 @@ class _Check:
             apart = np.abs(to_numpy(y.array) - again).max(initial=0.0)
             if apart > nondet_tol:
                 raise GradcheckError(
-                    f"{name}: this function is random: output {k} of two calls with the same inputs differs by "
+                    f"gradcheck: this function is random: output {k} of two calls with the same inputs differs by "
                     f"{apart:.3g}. Draw the random numbers outside and pass them in, or set nondet_tol"
                 )
         if not any(y._requires_grad for y in self.outputs):
             raise GradcheckError(
-                f"{name}: no output has a history that leads to a checked input, so there is nothing to compare. Does "
+                "gradcheck: no output has a history that leads to a checked input, so there is nothing to compare. Does "
                 "the function use its arguments? Was the result detached, or made under no_grad()?"
             )
 
     def call(self) -> list[Any]:
         default_generator().set_state(self.generator_state)
-        return _outputs(self.name, self.func(*self.args))
+        return _outputs(self.func(*self.args))
 
     def values(self, x: Any = None, index: Index = (), step: float = 0.0) -> list[Any]:
         """Return copies of the outputs with ``step`` added to ``x[index]`` of one input array."""
@@ -210,43 +202,42 @@ class _Check:
         """Return the Jacobian of ``y`` for each checked input: row i is the gradient of entry i."""
         inputs = [self.args[k] for k in self.checked]
         jacobians: list[Jacobian] = [np.zeros((y.array.size, x.array.size)) for x in inputs]
-        for i in range(y.array.size if y._requires_grad else 0):
+        for i, index in enumerate(np.ndindex(*y.shape) if y._requires_grad else ()):
             g = array_module(y.array).zeros(y.shape)
-            g[_index(i, y.shape)] = 1.0
-            shares = grad(y, inputs, tensor_of(g), retain_graph=True, allow_unused=True)
+            g[index] = 1.0
+            shares = grad(y, inputs, tensor_of(g), retain_graph=True, materialize_grads=True)
             for jacobian, share in zip(jacobians, shares, strict=True):
-                if share is not None:
-                    jacobian[i] = to_numpy(share.array).reshape(-1)
+                jacobian[i] = to_numpy(share.array).reshape(-1)
         return jacobians
 
     def by_small_steps(self, x: Any) -> list[Jacobian]:
         """Return the Jacobian of each output: column j is the difference that a step in ``x[j]`` makes."""
         jacobians: list[Jacobian] = [np.zeros((y.size, x.size)) for y in self.here]
-        for j in range(x.size):
-            above, below = (self.values(x, _index(j, x.shape), step) for step in (self.eps, -self.eps))
+        for j, index in enumerate(np.ndindex(*x.shape)):
+            above, below = self.values(x, index, self.eps), self.values(x, index, -self.eps)
             for jacobian, a, b in zip(jacobians, above, below, strict=True):
                 jacobian[:, j] = (a - b).reshape(-1) / (2 * self.eps)
         return jacobians
 
-    def report(self, raise_exception: bool) -> GradcheckReport:
+    def report(self, name: str, raise_exception: bool) -> GradcheckReport:
         # All of backward comes first: the small steps write into arrays that the graph keeps.
         analytic = [self.by_backward(y) for y in self.outputs]
         worst, worst_excess, checked, wrong, verdict = None, -1.0, 0, 0, ""
         for position, k in enumerate(self.checked):
-            for o, numeric in enumerate(self.by_small_steps(self.args[k].array)):
+            for o, n in enumerate(self.by_small_steps(self.args[k].array)):
                 a = analytic[o][position]
                 with np.errstate(invalid="ignore"):
-                    excess = np.abs(a - numeric) / (self.atol + self.rtol * np.abs(numeric))
+                    excess = np.abs(a - n) / (self.atol + self.rtol * np.abs(n))
                 excess[np.isnan(excess)] = np.inf  # NaN, or two infinities, prove nothing
                 checked, wrong = checked + excess.size, wrong + int((excess > 1).sum())
                 if excess.max(initial=-1.0) > worst_excess:
                     worst_excess = excess.max()
-                    i, j = _index(int(excess.argmax()), excess.shape)
-                    y_index, x_index = _index(i, self.outputs[o].shape), _index(j, self.args[k].shape)
-                    worst = Entry(o, k, y_index, x_index, float(a[i, j]), float(numeric[i, j]))
-                    if worst_excess > 1:
-                        verdict = self.verdict(worst, a, numeric)
-        report = GradcheckReport(self.name, worst, checked, wrong, verdict)
+                    i, j = np.unravel_index(excess.argmax(), excess.shape)
+                    places = (np.unravel_index(i, self.here[o].shape), np.unravel_index(j, self.args[k].shape))
+                    at_output, at_input = (tuple(map(int, place)) for place in places)
+                    worst = Entry(o, k, at_output, at_input, float(a[i, j]), float(n[i, j]))
+                    verdict = self.verdict(worst, a, n) if worst_excess > 1 else ""
+        report = GradcheckReport(name, worst, checked, wrong, verdict)
         if wrong and raise_exception:
             error = GradcheckError(str(report))
             error.report = report
@@ -259,19 +250,16 @@ class _Check:
         def same(p: Any, q: Any) -> bool:
             return bool(np.allclose(p, q, rtol=10 * self.rtol, atol=10 * self.atol))
 
+        def slope(step: float) -> float:
+            there = self.values(x, worst.input_index, step)[worst.output]
+            return float((there - self.here[worst.output])[worst.output_index]) / step
+
         x = self.args[worst.input].array
-        left, right = (
-            ((self.values(x, worst.input_index, step)[worst.output] - self.here[worst.output]) / step)
-            for step in (-self.eps, self.eps)
-        )
-        slopes = sorted((float(left[worst.output_index]), float(right[worst.output_index])))
-        if not same(*slopes):
-            allowed = slopes[0] - self.atol <= worst.analytic <= slopes[1] + self.atol
-            return (
-                f"There is a kink at this point: the one-sided slopes are {slopes[0]:.4g} and {slopes[1]:.4g}. "
-                + ("What backward says lies between them and is allowed; check" if allowed else "Check")
-                + " at a point beside the kink."
-            )
+        low, high = sorted((slope(-self.eps), slope(self.eps)))
+        if not same(low, high):
+            allowed = low - self.atol <= worst.analytic <= high + self.atol
+            comment = "What backward says lies between them and is allowed; check" if allowed else "Check"
+            return f"There is a kink here, with slopes {low:.4g} and {high:.4g}. {comment} at a point beside it."
         if same(a, 0.0):
             return "All gradients are 0: is the input cut off by detach() or no_grad(), or its rule missing?"
         factor = float((a * n).sum() / (n * n).sum()) if n.any() else 0.0
@@ -283,7 +271,7 @@ class _Check:
         return ""
 
 
-def _in_float64(name: str, inputs: Any) -> list[Any]:
+def _in_float64(inputs: Any) -> list[Any]:
     """Return the arguments, floating tensors as float64 leaves that can be written to.
 
     One that is so already stays the same object: ``func`` may also reach it from elsewhere, as a module its parameters.
@@ -295,23 +283,19 @@ def _in_float64(name: str, inputs: Any) -> list[Any]:
                 args[k] = tensor_of(x.array.astype(np.float64))
                 args[k]._requires_grad = x._requires_grad
     if not any(isinstance(x, TensorBase) and x._requires_grad for x in args):
-        raise ValueError(f"{name}: no input requires grad; set requires_grad=True on the tensors to be checked")
+        raise ValueError("gradcheck: no input requires grad; set requires_grad=True on the tensors to be checked")
     return args
 
 
-def _outputs(name: str, result: Any) -> list[Any]:
+def _outputs(result: Any) -> list[Any]:
     """Return the floating tensors that the function returned."""
     found = list(result) if isinstance(result, (tuple, list)) else [result]
     for k, y in enumerate(found):
         if not isinstance(y, TensorBase):
-            raise TypeError(f"{name}: expected the function to return tensors, got {type(y).__name__} as output {k}")
+            raise TypeError(f"gradcheck: expected the function to return tensors; output {k} is {type(y).__name__}")
         if y.array.dtype == np.float32:
             raise GradcheckError(
-                f"{name}: output {k} is float32 although the inputs are float64, and too inexact for small steps. Does "
+                f"gradcheck: output {k} is float32, too inexact for small steps, although the inputs are float64. Does "
                 "the function use parameters or other tensors in float32? Convert them first: model.double()"
             )
     return [y for y in found if y.array.dtype.kind == "f"]
-
-
-def _index(flat: int, shape: Sequence[int]) -> Index:
-    return tuple(int(n) for n in np.unravel_index(flat, tuple(shape)))
