@@ -11,12 +11,14 @@ os.environ["MPLBACKEND"] = "Agg"
 import pytest
 from hypothesis import settings
 
-from minigrad.backend import manual_seed
+from minigrad import backend
 
 settings.register_profile("minigrad", deadline=None, derandomize=True)
 settings.load_profile("minigrad")
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> None:
-    manual_seed(0)
+def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A stand-in's GPU must not outlive the test that pretended to have one.
+    monkeypatch.setattr(backend, "_generators", {})
+    backend.manual_seed(0)

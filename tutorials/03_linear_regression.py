@@ -83,10 +83,11 @@ for name, (model, losses, _) in runs.items():
 # What happened
 # -------------
 # On the left, the points and the lines. In the middle, how much worse than the formula each run is after every epoch;
-# it never gets to zero, because each mini-batch is a little different from the whole and pulls the line its own way. On
-# the right, the road from the start to the solution on the map of the loss. The valley is long and narrow, since a
-# steeper line with a lower bias fits nearly as well. SGD drops into it first and then creeps along its floor; Adam
-# gives both parameters steps of about the same size, whatever their slopes.
+# it never gets to zero, because each mini-batch is a little different from the whole and pulls the line its own way.
+# On the right, the road from the start to the solution on the map of the loss. The valley is long and narrow, since a
+# steeper line with a lower bias fits nearly as well. SGD follows the slope down into it, then creeps along its floor.
+# Adam gives both parameters steps of about the same size, whatever their slopes, so it sets out diagonally; it carries
+# its speed past the floor of the valley and comes back.
 
 SGD_COLOUR, ADAM_COLOUR = "#0072B2", "#D55E00"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

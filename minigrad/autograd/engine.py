@@ -111,13 +111,14 @@ def backward(
         if leaf._hooks is not None and leaf.node is None:
             g = run_hooks(leaf._hooks, g)
             taken.add(id(g))
+        before = leaf._grad
         if isinstance(g, TensorBase):  # of create_graph: it has a history, which writing in place would break
-            leaf._grad = g if leaf._grad is None else leaf._grad + g
-        elif leaf._grad is None:
+            leaf._grad = g if before is None else before + g
+        elif before is None:
             leaf._grad = tensor_of(_own(g, taken))
         else:
-            leaf._grad.array += g
-            leaf._grad.writes().add("backward()")
+            before.array += g
+            before.writes().add("backward()")
 
 
 def grad(
@@ -192,31 +193,35 @@ def _as_list(x: Any) -> list[Any]:
 def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
     """Check what the walk starts from, before anything is changed; return (node or leaf, gradient) pairs."""
     roots = _as_list(tensors)
-    given = [gradients] * len(roots) if gradients is None else _as_list(gradients)
+    given = [None] * len(roots) if gradients is None else _as_list(gradients)
     if len(given) != len(roots):
         raise RuntimeError(f"{caller}: got {len(roots)} tensors and {len(given)} gradients; give one for each")
     starts: list[tuple[Any, Any]] = []
     for root, g in zip(roots, given, strict=True):
+        array = root.array
         if not root._requires_grad:
             raise RuntimeError(
-                f"{caller}: this tensor of shape {tuple(root.shape)} has no history: nothing it was made from requires "
+                f"{caller}: this tensor of shape {tuple(array.shape)} has no history: nothing it was made from requires "
                 "grad. Was it made under no_grad(), from detach() or .item(), or from parameters with "
                 "requires_grad=False?"
             )
         if g is None:
-            if root.array.size != 1:
+            if array.size != 1:
                 raise RuntimeError(
                     f"{caller}: a gradient can be created implicitly only for scalars, and this tensor has shape "
-                    f"{tuple(root.shape)}; reduce it with .sum() or .mean(), or pass gradient= of that shape"
+                    f"{tuple(array.shape)}; reduce it with .sum() or .mean(), or pass gradient= of that shape"
                 )
-            g = tensor_of(array_module(root.array).ones(root.array.shape, root.array.dtype))
+            one = array_module(array).ones(array.shape, array.dtype)
+            g = tensor_of(one) if create_graph else one
         elif not isinstance(g, TensorBase):
             raise TypeError(f"{caller}: expected a Tensor as gradient, got {type(g).__name__}")
-        elif g.shape != root.shape:
+        elif g.shape != array.shape:
             raise RuntimeError(
-                f"{caller}: expected a gradient of the tensor's shape {tuple(root.shape)}, got {tuple(g.shape)}"
+                f"{caller}: expected a gradient of the tensor's shape {tuple(array.shape)}, got {tuple(g.shape)}"
             )
-        starts.append((root if root.node is None else root.node, g if create_graph else g.array))
+        elif not create_graph:
+            g = g.array
+        starts.append((root.node or root, g))
     return starts
 
 

@@ -131,8 +131,7 @@ def gradgradcheck(
     """Check second derivatives: :func:`gradcheck` of the function from inputs to their gradients.
 
     The gradients are those of ``sum(grad_outputs * outputs)``, with random ``grad_outputs`` if none are given. These
-    are checked too, as inputs behind the others, because the gradients must be linear in them. In the report, output
-    k is the gradient of the k-th checked input.
+    count as inputs behind the others. In the report, output k is the gradient of the k-th checked input.
 
     Examples
     --------
@@ -179,7 +178,7 @@ class _Check:
                 )
         if not any(y._requires_grad for y in self.outputs):
             raise GradcheckError(
-                "gradcheck: no output has a history that leads to a checked input, so there is nothing to compare. Does "
+                "gradcheck: no output has a history that leads to a checked input, so nothing can be compared. Does "
                 "the function use its arguments? Was the result detached, or made under no_grad()?"
             )
 
@@ -204,10 +203,10 @@ class _Check:
         jacobians: list[Jacobian] = [np.zeros((y.array.size, x.array.size)) for x in inputs]
         for i, index in enumerate(np.ndindex(*y.shape) if y._requires_grad else ()):
             g = array_module(y.array).zeros(y.shape)
-            g[index] = 1.0
+            g[index] = 2.0  # and not 1: a rule that forgets g, or squares it, must not pass
             shares = grad(y, inputs, tensor_of(g), retain_graph=True, materialize_grads=True)
             for jacobian, share in zip(jacobians, shares, strict=True):
-                jacobian[i] = to_numpy(share.array).reshape(-1)
+                jacobian[i] = to_numpy(share.array).reshape(-1) / 2.0
         return jacobians
 
     def by_small_steps(self, x: Any) -> list[Jacobian]:
@@ -252,7 +251,7 @@ class _Check:
 
         def slope(step: float) -> float:
             there = self.values(x, worst.input_index, step)[worst.output]
-            return float((there - self.here[worst.output])[worst.output_index]) / step
+            return float((there - self.here[worst.output])[worst.output_index]) / step + 0.0  # no -0
 
         x = self.args[worst.input].array
         low, high = sorted((slope(-self.eps), slope(self.eps)))

@@ -117,20 +117,20 @@ class Node:
                 self._refuse_overwritten(x._writes, x.shape)
         if self.writes is not None and self.writes.last > self.number and plan.y_at is not None:
             self._refuse_overwritten(self.writes, self.shape)
-        if create_graph:
-            values = plan.with_history(values, self.tensors, self)
-        elif plan.raw_rule is not None:
-            return self._fitted(plan.raw_rule(g, values))
-        return self._fitted([rule(g, *pick(values)) for rule, pick in plan.rules])
-
-    def _fitted(self, shares: list[Any]) -> list[Any]:
-        """Bring shares to the shape and dtype of the inputs they belong to: broadcasting is undone here alone."""
+        rule = plan.raw_rule
+        if rule is None or create_graph:
+            if create_graph:
+                values = plan.with_history(values, self.tensors, self)
+            shares = [rule(g, *pick(values)) for rule, pick in plan.rules]
+        else:
+            shares = rule(g, values)
+        # Broadcasting and promotion are undone here and nowhere else: a share is of its input's shape and dtype.
         for k, x in enumerate(self.parents):
             share = shares[k]
             if type(x) is not Node:
                 x = x.array
             if share is not None and (share.shape != x.shape or share.dtype is not x.dtype):
-                shares[k] = self.plan.fit(share, x.shape, x.dtype)
+                shares[k] = plan.fit(share, x.shape, x.dtype)
         return shares
 
     def _refuse_overwritten(self, writes: Writes, shape: Shape) -> None:

@@ -130,8 +130,9 @@ class Sequential(_NumberedModules):
             self.register_module(str(name), module)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
-        for module in [x for x in self.__dict__.values() if isinstance(x, Module)]:
-            input = module(input)
+        for module in list(self.__dict__.values()):
+            if isinstance(module, Module):
+                input = module(input)
         return input
 
     def _part(self, members: list[tuple[str, Module]]) -> Self:

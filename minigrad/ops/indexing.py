@@ -22,7 +22,9 @@ from minigrad.ops.shape import wrap_dim
 def plain_index(index: Any) -> Any:
     """Return an index with arrays in place of tensors and lists."""
     if isinstance(index, tuple):
-        return tuple(plain_index(part) for part in index)
+        plain = tuple(plain_index(part) for part in index)
+        _refuse_ambiguous(plain)
+        return plain
     if isinstance(index, TensorBase):
         if index.dtype.kind == "f":
             raise IndexError("index: tensors used as indices must be integer or boolean, got a floating one")
@@ -33,6 +35,25 @@ def plain_index(index: Any) -> Any:
     return index
 
 
+def _refuse_ambiguous(index: tuple[Any, ...]) -> None:
+    """Refuse what NumPy and PyTorch answer with different shapes.
+
+    If slices stand between arrays, both put the arrays' dimensions in front. NumPy counts a number as an array here.
+    """
+    marks = "".join("a" if is_array(part) and part.ndim else "s" if _keeps_dims(part) else "n" for part in index)
+    if "a" in marks and "s" in marks.strip("s"):
+        arrays = marks.replace("n", "").strip("s")
+        if "s" not in arrays and "s" in marks[: marks.index("a")]:
+            raise IndexError(
+                "index: with a slice between a number and an array, NumPy and PyTorch order the dimensions differently; "
+                "index in two steps: x[0][:, rows] instead of x[0, :, rows]"
+            )
+
+
+def _keeps_dims(part: Any) -> bool:
+    return part is None or part is Ellipsis or isinstance(part, slice)
+
+
 def _has_integers(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
     return any(is_array(part) and part.dtype != bool and part.ndim > 0 for part in parts)
@@ -41,7 +62,10 @@ def _has_integers(index: Any) -> bool:
 @op(promote=None, view=True)
 def getitem(xp: Any, x: Any, /, index: Any) -> Any:
     """x[index], a view if the index has no arrays;   dx[index] = d, all else 0, repeats add up"""
-    return x[index]
+    y = x[index]
+    if not is_array(y):  # a single entry, which NumPy copies out as a number; with ``...`` it is a 0-d view
+        y = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return y
 
 
 @op(promote=None)

@@ -17,9 +17,11 @@ def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction.
     """
     n, classes = x.shape
-    x = xp.ascontiguousarray(x)  # row by row, as ``at`` counts
-    z = x - x.max(axis=1, keepdims=True)  # so that nothing overflows
-    at = xp.arange(0, n * classes, classes) + target  # where in memory each row has its label
+    x = xp.ascontiguousarray(x)  # in the order in which ``at`` counts: a transposed x would be one in columns
+    row = xp.arange(0, n * classes, classes)  # where each row starts in memory
+    # Less its largest entry, so that nothing overflows. x.max(axis=1) finds it too, in three times the time.
+    z = x - x.take(row + x.argmax(axis=1))[:, None]
+    at = row + target
     z_target = z.take(at)
     e = xp.exp(z, out=z)
     total = e.dot(constant_row(xp, 1, classes, x.dtype))

@@ -12,6 +12,7 @@ from minigrad.ops.elementwise import absolute as abs
 from minigrad.ops.elementwise import eq, exp, power, sqrt, square, where
 from minigrad.ops.indexing import take_along_dim
 from minigrad.ops.op import broadcast_to, op
+from minigrad.ops.promotion import INT64
 from minigrad.ops.shape import Dims, movedim, reshape, squeeze, unsqueeze, wrap_dim, wrap_dims
 
 
@@ -21,6 +22,11 @@ def keep_dims(reduced: Any, shape: tuple[int, ...], dim: Dims) -> Any:
         return reduced
     gone = wrap_dims(dim, len(shape))
     return reshape(reduced, tuple(1 if d in gone else n for d, n in enumerate(shape)))
+
+
+def axes(dim: Dims) -> Any:
+    """Return ``dim`` as NumPy takes it, which refuses a list."""
+    return tuple(dim) if isinstance(dim, list) else dim
 
 
 def count(shape: tuple[int, ...], dim: Dims) -> int:
@@ -35,7 +41,9 @@ def count(shape: tuple[int, ...], dim: Dims) -> int:
 @op(promote=None, name="sum")
 def sum_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """sum of x along dim;   d = sum of dx: every entry gets the whole g"""
-    return x.sum(axis=dim, keepdims=keepdim, dtype=dtype)
+    if dtype is None and x.dtype.kind == "u":  # NumPy's choice would be uint64
+        dtype = INT64
+    return x.sum(axis=axes(dim), keepdims=keepdim, dtype=dtype)
 
 
 @op(promote=None)
@@ -43,7 +51,7 @@ def mean(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """sum of x along dim / n;   d = sum of dx / n"""
     if x.dtype.kind != "f":
         raise RuntimeError(f"mean: expected a floating tensor, got {x.dtype}; call x.float().mean()")
-    return x.sum(axis=dim, keepdims=keepdim) / x.dtype.type(count(x.shape, dim))
+    return x.sum(axis=axes(dim), keepdims=keepdim) / x.dtype.type(count(x.shape, dim))
 
 
 sum_.derivative(x=lambda g, x_shape, dim: broadcast_to(keep_dims(g, x_shape, dim), x_shape))
@@ -78,7 +86,7 @@ def std(
 @op(promote=None)
 def prod(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
     """product of x along dim;   d = sum of dx times the product of all the others"""
-    return x.prod(axis=dim, keepdims=keepdim)
+    return x.prod(axis=dim, keepdims=keepdim, dtype=INT64 if x.dtype.kind == "u" else None)
 
 
 def _prod_rule(g: Any, x: Any, dim: int | None) -> Any:
@@ -121,13 +129,13 @@ def _prod_raw(xp: Any, wanted: Any, g: Any, x: Any, dim: int | None) -> Any:
 @op(promote=None)
 def amax(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """largest x along dim;   d = dx of the largest, in equal parts where several are"""
-    return x.max(axis=dim, keepdims=keepdim)
+    return x.max(axis=axes(dim), keepdims=keepdim)
 
 
 @op(promote=None)
 def amin(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """smallest x along dim;   d = dx of the smallest, in equal parts where several are"""
-    return x.min(axis=dim, keepdims=keepdim)
+    return x.min(axis=axes(dim), keepdims=keepdim)
 
 
 def _extreme_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
@@ -187,7 +195,7 @@ def min_(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 @op(promote=None)
 def vector_norm(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """sqrt(sum of x^2) along dim;   d = sum of x dx / y, 0 at the origin"""
-    return xp.sqrt((x * x).sum(axis=dim, keepdims=keepdim))
+    return xp.sqrt((x * x).sum(axis=axes(dim), keepdims=keepdim))
 
 
 def _norm_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
@@ -221,11 +229,11 @@ def norm(x: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = Fa
 @op(promote="float")
 def logsumexp(xp: Any, x: Any, /, dim: Dims, keepdim: bool = False) -> Any:
     """log(sum of e^x) along dim, without overflow;   d = sum of softmax(x) dx"""
-    top = x.max(axis=dim, keepdims=True)
+    top = x.max(axis=axes(dim), keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0)  # all -inf: -inf - (-inf) would be NaN
-    total = xp.exp(x - top).sum(axis=dim, keepdims=True)
+    total = xp.exp(x - top).sum(axis=axes(dim), keepdims=True)
     y = xp.where(total > 0, xp.log(xp.where(total > 0, total, 1)), -xp.inf) + top
-    return y if keepdim else y.squeeze(dim)
+    return y if keepdim else y.squeeze(axes(dim))
 
 
 def _logsumexp_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
@@ -241,16 +249,16 @@ logsumexp.derivative(x=_logsumexp_rule)
 @op(promote=None, name="all")
 def all_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """whether every entry along dim is true (not 0)"""
-    return x.all(axis=dim, keepdims=keepdim)
+    return x.all(axis=axes(dim), keepdims=keepdim)
 
 
 @op(promote=None, name="any")
 def any_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """whether some entry along dim is true (not 0)"""
-    return x.any(axis=dim, keepdims=keepdim)
+    return x.any(axis=axes(dim), keepdims=keepdim)
 
 
 @op(promote=None)
 def count_nonzero(xp: Any, x: Any, /, dim: Dims = None) -> Any:
     """how many entries along dim are not 0"""
-    return (x != 0).sum(axis=dim)
+    return (x != 0).sum(axis=axes(dim))
