@@ -165,6 +165,8 @@ class cuda:
         for name in [name for name in _generators if name != "cpu"]:
             _generators[name].manual_seed(seed)
 
+    manual_seed_all = manual_seed
+
 
 # --------------------------------------------------------------------------------------------------------------
 # Random numbers
@@ -182,6 +184,7 @@ class Generator:
 
     def __init__(self, device: DeviceLike = "cpu") -> None:
         self.device = Device(device or "cpu")
+        module_for(self.device)  # a machine without a GPU says so here
         self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
@@ -189,11 +192,14 @@ class Generator:
         self._seed = int(seed)
         # The host stream also serves a GPU's generator: CuPy's has no permutation and no bounded normal of its own.
         self._host = np.random.default_rng(self._seed & 0xFFFF_FFFF_FFFF_FFFF)
-        self._draw = self._host
-        if self.device.type == "cuda":
+        self._draw: Any = self._host if self.device.type == "cpu" else None  # a GPU's stream starts when it is used
+        return self
+
+    def _stream(self) -> Any:
+        if self._draw is None:
             with (cupy := module_for(self.device)).cuda.Device(self.device.index):
                 self._draw = cupy.random.default_rng(self._seed & 0xFFFF_FFFF)
-        return self
+        return self._draw
 
     def seed(self) -> int:
         """Restart the stream from a seed taken from the operating system, and return that seed."""
@@ -218,21 +224,21 @@ class Generator:
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> Array:
         """Draw from [low, high), an array of ``shape``."""
-        x = self._draw.random(shape, dtype=_drawable(dtype))
+        x = self._stream().random(shape, dtype=_drawable(dtype))
         if high - low != 1.0:
             x *= high - low
         if low != 0.0:
             x += low
-        return x.astype(dtype, copy=False)
+        return x
 
     def normal(self, shape: Shape, mean: float = 0.0, std: float = 1.0, dtype: Any = np.float32) -> Array:
         """Draw from the normal distribution, an array of ``shape``."""
-        x = self._draw.standard_normal(shape, dtype=_drawable(dtype))
+        x = self._stream().standard_normal(shape, dtype=_drawable(dtype))
         if std != 1.0:
             x *= std
         if mean != 0.0:
             x += mean
-        return x.astype(dtype, copy=False)
+        return x
 
     def integers(self, low: int, high: int, shape: Shape, dtype: Any = np.int64) -> Array:
         """Draw integers from low to high - 1, an array of ``shape``; drawn on the host, so equal on every device."""
@@ -247,8 +253,10 @@ class Generator:
 
 
 def _drawable(dtype: Any) -> Any:
-    """The generators draw float32 and float64; other dtypes are drawn as float32 and converted."""
-    return np.float64 if np.dtype(dtype) == np.float64 else np.float32
+    """Return ``dtype`` if fractions can be drawn in it; as integers they would all be 0."""
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise RuntimeError(f"random numbers: expected dtype float32 or float64, got {dtype}; randint draws integers")
+    return dtype
 
 
 _generators: dict[str, Generator] = {}

@@ -251,7 +251,7 @@ class Tensor(TensorBase):
         """Forget the history of this tensor, which becomes a leaf."""
         if self.is_view:
             raise RuntimeError("detach_: not possible on a view; use detach()")
-        self.__dict__.pop("node", None)
+        self.node = None
         self._requires_grad = False
         return self
 

@@ -211,8 +211,11 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
                     f"{caller}: a gradient can be created implicitly only for scalars, and this tensor has shape "
                     f"{tuple(array.shape)}; reduce it with .sum() or .mean(), or pass gradient= of that shape"
                 )
-            one = array_module(array).ones(array.shape, array.dtype)
-            g = tensor_of(one) if create_graph else one
+            g = array_module(array).ones(array.shape, array.dtype)
+            if create_graph:
+                g = tensor_of(g)
+            elif type(g) is np.ndarray:
+                g = g[()]  # of a 0-d loss a NumPy scalar, with which rules compute faster
         elif not isinstance(g, TensorBase):
             raise TypeError(f"{caller}: expected a Tensor as gradient, got {type(g).__name__}")
         elif g.shape != array.shape:

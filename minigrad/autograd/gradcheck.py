@@ -259,6 +259,8 @@ class _Check:
             allowed = low - self.atol <= worst.analytic <= high + self.atol
             comment = "What backward says lies between them and is allowed; check" if allowed else "Check"
             return f"There is a kink here, with slopes {low:.4g} and {high:.4g}. {comment} at a point beside it."
+        if abs(slope(self.eps / 10)) > 5 * abs(high) and abs(high) * self.eps > self.atol:
+            return "There is a jump here: the smaller the step, the larger the slope. Check at a point beside it."
         if same(a, 0.0):
             return "All gradients are 0: is the input cut off by detach() or no_grad(), or its rule missing?"
         factor = float((a * n).sum() / (n * n).sum()) if n.any() else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from minigrad.backend import Array, Shape
 
@@ -26,30 +26,23 @@ class Writes:
         self.writer = ""  # by which method: for the message
 
     def add(self, writer: str, recorded_as: Node | None = None) -> None:
-        """Date a write by ``writer`` now, or, if an op recorded it, at the number of that op's node."""
+        """Date a write by ``writer`` now; if an op recorded it, tensors older than its node are out of date."""
         self.count += 1
         self.writer = writer
-        if recorded_as is None:
-            self.last = next(clock)
-        else:
-            self.last = self.last_recorded = recorded_as.number
+        self.last = next(clock)  # after that node, which may itself have kept a view of this memory
+        if recorded_as is not None:
+            self.last_recorded = recorded_as.number
 
 
 class TensorBase:
-    """What autograd knows of a tensor: an array, whether its gradient is wanted, and the node that made it.
+    """What autograd knows of a tensor. ``Tensor`` adds everything a user sees."""
 
-    The values below are defaults; an instance carries only what differs. ``Tensor`` adds everything a user sees.
-    """
-
-    array: Array
-    node: Node | None = None  # None for a leaf: a tensor that no recorded op made
-    is_view: bool = False
-    _requires_grad: bool = False
-    _grad: TensorBase | None = None
-    _hooks: list[Callable[[Any], Any]] | None = None
-    _writes: Writes | None = None  # None until somebody writes in place or takes a view
+    __slots__ = ("_grad", "_hooks", "_requires_grad", "_writes", "array", "is_view", "node")
 
     result_class: type[TensorBase]  # the class of results: an op on a Parameter gives a Tensor
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return tensor_of(None, None, cls)
 
     @property
     def shape(self) -> Shape:
@@ -68,13 +61,16 @@ class TensorBase:
         return self._writes
 
 
-def tensor_of(array: Array, node: Node | None = None) -> Any:
+def tensor_of(array: Array, node: Node | None = None, cls: Any = None) -> Any:
     """Wrap ``array`` in a tensor, without copying or checking."""
-    tensor = object.__new__(TensorBase.result_class)
+    tensor = object.__new__(cls or TensorBase.result_class)
     tensor.array = array
-    if node is not None:
-        tensor.node = node
-        tensor._requires_grad = True
+    tensor.node = node  # None for a leaf: a tensor that no recorded op made
+    tensor._requires_grad = node is not None
+    tensor._grad = None
+    tensor._hooks = None  # what to show the gradient of a leaf
+    tensor._writes = None  # until somebody writes in place or takes a view
+    tensor.is_view = False
     return tensor
 
 
@@ -107,24 +103,18 @@ class Node:
         """
         plan, values = self.plan, self.kept
         if values is None:
-            raise RuntimeError(
-                f"backward: the graph was walked before, and what {self.name()} kept for it is freed. Call "
-                "backward(retain_graph=True) the first time if you need to walk it twice. If this happens in a loop, "
-                "some tensor was computed before the loop: move that line inside, or detach() it."
-            )
+            self.refuse_released()
         for x in self.tensors:
             if isinstance(x, TensorBase) and x._writes is not None and x._writes.last > self.number:
                 self._refuse_overwritten(x._writes, x.shape)
         if self.writes is not None and self.writes.last > self.number and plan.y_at is not None:
             self._refuse_overwritten(self.writes, self.shape)
-        rule = plan.raw_rule
-        if rule is None or create_graph:
-            if create_graph:
-                values = plan.with_history(values, self.tensors, self)
-            shares = [rule(g, *pick(values)) for rule, pick in plan.rules]
-        else:
-            shares = rule(g, values)
-        # Broadcasting and promotion are undone here and nowhere else: a share is of its input's shape and dtype.
+        if plan.raw_rule is not None and not create_graph:
+            return plan.raw_rule(g, values)  # type: ignore[no-any-return]  # of the right shape and dtype already
+        if create_graph:
+            values = plan.with_history(values, self.tensors, self)
+        shares: list[Any] = [rule(g, *pick(values)) for rule, pick in plan.rules]
+        # Broadcasting and promotion are undone here and nowhere else: a share has the shape and dtype of its input.
         for k, x in enumerate(self.parents):
             share = shares[k]
             if type(x) is not Node:
@@ -132,6 +122,14 @@ class Node:
             if share is not None and (share.shape != x.shape or share.dtype is not x.dtype):
                 shares[k] = plan.fit(share, x.shape, x.dtype)
         return shares
+
+    def refuse_released(self) -> NoReturn:
+        """Explain why this node cannot be walked again."""
+        raise RuntimeError(
+            f"backward: the graph was walked before, and what {self.name()} kept for it is freed. Call "
+            "backward(retain_graph=True) the first time if you need to walk it twice. If this happens in a loop, "
+            "some tensor was computed before the loop: move that line inside, or detach() it."
+        )
 
     def _refuse_overwritten(self, writes: Writes, shape: Shape) -> None:
         raise RuntimeError(

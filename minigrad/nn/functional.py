@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.autograd.node import TensorBase
+from minigrad.autograd.node import Node, TensorBase
 from minigrad.backend import Generator, array_module, default_generator, device_of
 from minigrad.ops import elu, hardtanh, leaky_relu, linear, logsigmoid, relu, relu6, sigmoid, silu, softplus, tanh
 from minigrad.tensor import Tensor
@@ -182,9 +182,8 @@ def _in_range(labels: Any, classes: int) -> bool:
     return labels.size == 0 or bool(labels.view(_UNSIGNED.get(labels.dtype, labels.dtype)).max() < classes)
 
 
-def _check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> bool:
-    """Refuse labels that do not fit ``input``; return whether all are in range, none to be ignored."""
-    x, t = input.array, target.array
+def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> bool:
+    """Refuse labels ``t`` that do not fit the input ``x``; return whether all are in range, none to be ignored."""
     expected = x.shape[:1] if x.ndim == 2 else x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if t.dtype.kind not in "iu":
         raise RuntimeError(
@@ -205,11 +204,10 @@ def _check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -
     return False
 
 
-def _warn_of_softmax(input: Tensor) -> None:
-    node = input.node
-    while node is not None and node.plan.op.view and node.parents:
-        node = node.parents[0] if type(node.parents[0]) is type(node) else None
-    if node is not None and node.plan.op is ops.softmax:
+def _warn_of_softmax(node: Any) -> None:
+    while type(node) is Node and node.plan.op.view:
+        node = node.parents[0] if node.parents else None
+    if type(node) is Node and node.plan.op is ops.softmax:
         warnings.warn(
             "cross_entropy: the input comes from softmax, but cross_entropy takes logits and applies softmax itself: "
             "twice trains slowly and badly. Leave the softmax out of the model, or use nll_loss(log(p), target)",
@@ -257,13 +255,14 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None:
         _refuse_legacy("cross_entropy", size_average, reduce)
-    if input.node is not None:
-        _warn_of_softmax(input)
+    node = input.node
+    if node is not None and (node.plan.op is ops.softmax or node.plan.op.view):
+        _warn_of_softmax(node)
     x, t = input.array, target.array
     dim = 1 if x.ndim > 1 else 0
     if t.dtype.kind == "f" and t.shape == x.shape:
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
-    plain = _check_labels("cross_entropy", input, target, ignore_index)
+    plain = _check_labels("cross_entropy", x, t, ignore_index)
     if plain and x.ndim == 2 and weight is None and label_smoothing == 0.0 and reduction == "mean":
         return ops.softmax_cross_entropy(input, target)
     log_p = ops.log_softmax(input, dim)
@@ -323,7 +322,7 @@ def nll_loss(
     sum of w l / sum of w.
     """
     _refuse_legacy("nll_loss", size_average, reduce)
-    _check_labels("nll_loss", input, target, ignore_index)
+    _check_labels("nll_loss", input.array, target.array, ignore_index)
     t = target.array
     dim = 1 if input.ndim > 1 else 0
     xp = array_module(t)

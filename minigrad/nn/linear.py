@@ -78,18 +78,21 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = input.array if isinstance(input, Tensor) else None
-        weight = self.weight.array
-        if x is None or x.shape[-1:] != weight.shape[1:] or x.dtype != weight.dtype:
-            raise self._refused(input)
-        return linear(input, self.weight, self.bias)  # type: ignore[no-any-return]
-
-    def _refused(self, input: Any) -> Exception:
         if not isinstance(input, Tensor):
-            return self._not_a_tensor(input)
+            raise self._not_a_tensor(input)
+        try:
+            return linear(input, self.weight, self.bias)  # type: ignore[no-any-return]
+        except (RuntimeError, IndexError):
+            refused = self._refused(input)
+            if refused is None:
+                raise
+        raise refused  # out here, so that the reader sees one error and not two
+
+    def _refused(self, input: Tensor) -> Exception | None:
+        """Say what is wrong with an input that ``linear`` refused; None if it fits."""
         shape, wanted = tuple(input.shape), self.weight.shape[1]
         if shape[-1:] == (wanted,):
-            return self._other_dtype(input, self.weight)
+            return None if input.dtype == self.weight.dtype else self._other_dtype(input, self.weight)
         if len(shape) > 2 and math.prod(shape[1:]) == wanted:
             hint = "Flatten it first: nn.Flatten() in front of this layer, or x.flatten(1)."
         elif len(shape) == 2 and shape[0] == wanted:

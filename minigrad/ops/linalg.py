@@ -15,7 +15,7 @@ from minigrad.ops.shape import movedim, permute, reshape, transpose, unsqueeze
 # Matrix product
 
 
-@op
+@op(promote="exact")
 def matmul(xp: Any, a: Any, b: Any, /) -> Any:
     """a @ b: y_ij = sum_k a_ik b_kj, batched over leading dims;   da = g @ b^T, db = a^T @ g"""
     if b.ndim == 2 and a.ndim > 2:  # one large product instead of many small ones
@@ -87,10 +87,10 @@ def outer(a: Any, b: Any) -> Any:
 # The affine map of a layer, as one op: a product and an addition in place
 
 
-@op(promote=None)
+@op(promote="exact")
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     """x W^T + b;   dx = g W, dW = g^T x, db = sum of g over the rows"""
-    y = rows(x).dot(weight.T)
+    y = (x if x.ndim == 2 else rows(x)).dot(weight.T)
     if bias is not None:
         y += bias
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], -1)
@@ -106,11 +106,14 @@ linear.derivative(
 @linear.raw_derivative
 def _linear_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any) -> Any:
     # The same three lines on arrays, where dot starts sooner than @, and ones.dot(g) is the quickest sum of rows.
-    rows_g, rows_x = _matrix(g), _matrix(x)
+    shape = x.shape
+    if len(shape) != 2:
+        g, x = _matrix(g), _matrix(x)
+    dx = g.dot(weight) if wanted[0] else None
     return [
-        rows_g.dot(weight).reshape(x.shape) if wanted[0] else None,
-        rows_g.T.dot(rows_x) if wanted[1] else None,
-        constant_row(xp, 1, len(rows_g), g.dtype).dot(rows_g) if wanted[2] else None,
+        dx if dx is None or len(shape) == 2 else dx.reshape(shape),
+        g.T.dot(x) if wanted[1] else None,
+        constant_row(xp, 1, len(g), g.dtype).dot(g) if wanted[2] else None,
     ]
 
 

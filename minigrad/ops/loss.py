@@ -10,7 +10,7 @@ from minigrad.ops.elementwise import clamp, log
 from minigrad.ops.op import op
 
 
-@op(apart=("target",), keeps=("e", "total", "at"))
+@op(promote="exact", apart=("target",), keeps=("e", "total", "at"))
 def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     """mean over the rows of -log softmax(x)[target];   dx = g (softmax(x) - one_hot(target)) / n
 

@@ -21,7 +21,7 @@ def per_channel(v: Any, ndim: int) -> Any:
     return v if ndim == 2 else reshape(v, (-1,) + (1,) * (ndim - 2))
 
 
-@op(keeps=("m", "r"))
+@op(promote="exact", keeps=("m", "r"))
 def batch_norm(
     xp: Any, x: Any, weight: Any, bias: Any, /, eps: float, momentum: float = 0.0, running: Any = None
 ) -> Any:

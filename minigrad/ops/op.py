@@ -105,10 +105,13 @@ class Op:
     def raw_derivative(self, rule: Rule) -> Rule:
         """Set one fast rule for all inputs, used on raw arrays only; decorator.
 
-        ``rule(xp, wanted, g, ...)`` returns one share per input, in order; those where ``wanted`` says False may
-        be None. It can compute once what the shares have in common, and write in place into arrays it made. The
-        plain rules stay the definition: they serve ``create_graph``, and a test holds the two equal.
+        ``rule(xp, wanted, g, ...)`` returns one share per input, in order, of its shape and dtype; those where
+        ``wanted`` says False may be None. It can compute once what the shares have in common, and write in place
+        into arrays it made. The plain rules stay the definition: they serve ``create_graph``, and a test holds the
+        two equal.
         """
+        if self.promote not in ("exact", None):
+            raise TypeError(f"{self.name}.raw_derivative: only for ops with promote='exact' or None")
         self.positions(rule, skip=3)
         self.raw_rule = rule
         self._plans.clear()
@@ -211,6 +214,8 @@ class Op:
             dtype = result_type(*(values[k] for k in self._promoted))
             if self.promote == "float" and dtype.kind != "f":
                 dtype = get_default_dtype()
+            if self.promote == "exact":
+                self._refuse_dtypes(values)
             for k in self._promoted:
                 if is_array(values[k]) and values[k].dtype != dtype:
                     values[k] = values[k].astype(dtype)
@@ -226,6 +231,15 @@ class Op:
             f"{self.name}: expected all tensors on one device, got {where}. Move them together first: "
             "x = x.to('cuda'), or model.to('cpu')"
         )
+
+    def _refuse_dtypes(self, values: list[Any]) -> None:
+        found = {self.inputs[k]: values[k].dtype for k in self._promoted if is_array(values[k])}
+        if len(set(found.values())) > 1:
+            raise RuntimeError(
+                f"{self.name}: expected inputs of one dtype, got "
+                + ", ".join(f"{name} {dtype}" for name, dtype in found.items())
+                + "; convert one of them: x.float(), x.double(), or x.to(other.dtype)"
+            )
 
     def _explained(self, error: Exception, values: list[Any]) -> Exception:
         """Say which op was called with what, in the kind of error PyTorch raises."""
@@ -331,8 +345,8 @@ def op(
 
     Parameters
     ----------
-    promote : {"same", "float", None}
-        Inputs are brought to a common dtype; to a floating one; or are left as they are.
+    promote : {"same", "float", "exact", None}
+        Inputs are brought to a common dtype; to a floating one; must have one dtype; or are left as they are.
     apart : sequence of str
         Inputs that take no part in promotion: masks, indices, labels.
     view : bool

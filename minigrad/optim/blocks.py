@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain
@@ -47,6 +48,7 @@ class Block:
     def __init__(
         self, params: list[Any], first: bool, scalars: dict[str, float], workspace: Callable[..., list[Array]]
     ) -> None:
+        alone = all(_nobody_else_holds(p) for p in params)  # asked before this object holds them
         self.params = params
         self.arrays = [p.array for p in params]
         self.scalars: dict[str, Any] = {**scalars, "first": first}
@@ -59,10 +61,11 @@ class Block:
         self.places = [(slice(e - x.size, e), x.shape) for e, x in zip(ends, self.arrays, strict=True)]
         size, limit = ends[-1], _slice_size(like)
         self.gathered = len(params) > 1 or not like.flags.c_contiguous
-        # Where it can be, a parameter is gathered through a flat view of it, made once: faster than flattening anew.
-        self.flat = [x.reshape(-1) for x in self.arrays] if all(x.flags.c_contiguous for x in self.arrays) else None
+        self.moved = False
         if self.gathered:
             self.p, self.g = workspace(like, size)[:2]
+            if alone:
+                self._move_in()
         else:
             self.p = self.g = like.reshape(-1)
         self.pieces = self.split(self.p)
@@ -78,6 +81,14 @@ class Block:
                     for where in slices[start : start + share]
                 ]
             )
+
+    def _move_in(self) -> None:
+        """Let the parameters live in one flat array of the block's own, so that they need not be copied every step."""
+        self.p = self.xp.concatenate(self.arrays, None)
+        self.arrays = self.split(self.p)
+        for p, array in zip(self.params, self.arrays, strict=True):
+            p.array = array
+        self.moved = True
 
     def split(self, flat: Array) -> list[Array]:
         """Return, for each parameter, the view of its place in a flat array, in its shape."""
@@ -95,15 +106,13 @@ class Block:
         grads = [p._grad.array for p in self.params]
         if not self.gathered:
             return grads[0].reshape(-1)
-        if self.flat is None:
+        if not self.moved:
             self.xp.concatenate(self.arrays, None, self.p)
-        else:
-            self.xp.concatenate(self.flat, 0, self.p)
         return self.xp.concatenate(grads, None, self.g)
 
     def scatter(self) -> None:
         """Copy ``p`` back if it is gathered, show the scalars, and date the writes."""
-        if self.gathered:
+        if self.gathered and not self.moved:
             for array, piece in zip(self.arrays, self.pieces, strict=True):
                 array[...] = piece
         for name, array in self.shown.items():
@@ -111,6 +120,13 @@ class Block:
         self.scalars["first"] = False
         for p in self.params:
             p.writes().add("optimizer.step()")
+
+
+def _nobody_else_holds(p: Any) -> bool:
+    """Return whether only ``p`` refers to its array, so that no view of it would miss an update made elsewhere."""
+    if sys.getrefcount(p.array) > 2:  # p, and the argument of getrefcount
+        return False
+    return p.array.base is None and bool(p.array.flags.c_contiguous)
 
 
 def same(a: list[Any], b: list[Any]) -> bool:

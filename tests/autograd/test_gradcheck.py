@@ -174,7 +174,9 @@ def test_several_outputs_and_inputs() -> None:
     def wrong(a: Any, b: Any) -> Any:
         return a * b, a * b.detach()
 
-    with pytest.raises(GradcheckError, match=re.escape("d output 1[2] / d input 1[0]: backward says 0, small steps say 2")):
+    with pytest.raises(
+        GradcheckError, match=re.escape("d output 1[2] / d input 1[0]: backward says 0, small steps say 2")
+    ):
         gradcheck(wrong, [a, b])
 
 
