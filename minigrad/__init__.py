@@ -1,8 +1,11 @@
 """minigrad: deep learning from first principles, under PyTorch's names, on NumPy or CuPy arrays."""
 
+import builtins as _builtins
 import math as _math
+import typing as _typing
 
 import numpy as _np
+from numpy import finfo, iinfo
 
 from minigrad import autograd
 from minigrad.autograd import (
@@ -22,6 +25,7 @@ from minigrad.creation import (
     empty,
     empty_like,
     eye,
+    from_dlpack,
     from_numpy,
     full,
     full_like,
@@ -43,7 +47,6 @@ from minigrad.ops import (
     absolute,
     acos,
     acosh,
-    add,
     amax,
     amin,
     argmax,
@@ -66,7 +69,6 @@ from minigrad.ops import (
     cos,
     cosh,
     count_nonzero,
-    div,
     dot,
     einsum,
     eq,
@@ -137,7 +139,6 @@ from minigrad.ops import (
     squeeze,
     stack,
     std,
-    sub,
     take_along_dim,
     tan,
     tanh,
@@ -152,11 +153,20 @@ from minigrad.ops import (
 from minigrad.ops import absolute as abs
 from minigrad.ops import all_ as all
 from minigrad.ops import any_ as any
+from minigrad.ops import cat as concat
+from minigrad.ops import cat as concatenate
+from minigrad.ops import clamp as clip
+from minigrad.ops import div as true_divide
+from minigrad.ops import expand as broadcast_to
 from minigrad.ops import max_ as max
 from minigrad.ops import min_ as min
+from minigrad.ops import movedim as moveaxis
+from minigrad.ops import mul as multiply
+from minigrad.ops import neg as negative
 from minigrad.ops import power as pow
 from minigrad.ops import round_ as round
 from minigrad.ops import sum_ as sum
+from minigrad.ops import transpose as swapaxes
 from minigrad.printing import printoptions, set_printoptions
 from minigrad.serialization import load, save
 from minigrad.tensor import Size, Tensor
@@ -166,7 +176,33 @@ from minigrad import datasets, metrics, nn, optim, utils  # isort: skip
 
 __version__ = "0.1.0"
 
-inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
+inf, nan, pi, e, newaxis = _math.inf, _math.nan, _math.pi, _math.e, None
 float32, float64 = _np.dtype("float32"), _np.dtype("float64")
 uint8, int8, int16, int32, int64 = (_np.dtype(name) for name in ("uint8", "int8", "int16", "int32", "int64"))
-float, double, long, int, bool = float32, float64, int64, int32, _np.dtype("bool")
+float, double, short, long, int, bool = float32, float64, int16, int64, int32, _np.dtype("bool")
+
+# Functions that are methods, called as such: minigrad.add(x, y, alpha=2) is x.add(y, alpha=2).
+add, sub, div, addcmul, addcdiv = Tensor.add, Tensor.sub, Tensor.div, Tensor.addcmul, Tensor.addcdiv
+subtract, divide = sub, div
+gather, masked_fill, equal, allclose = Tensor.gather, Tensor.masked_fill, Tensor.equal, Tensor.allclose
+t, ravel, numel, is_floating_point = Tensor.t, Tensor.ravel, Tensor.numel, Tensor.is_floating_point
+
+
+def is_tensor(obj: object) -> _builtins.bool:
+    """Return whether ``obj`` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+_REFUSED = {
+    "half precision is slow and inexact on the CPU; use float32": ("float16", "half", "bfloat16"),
+    "complex numbers are not supported": ("complex64", "complex128", "cfloat", "cdouble", "complex"),
+    "write tensor(data, dtype=...), or zeros(shape)": ("FloatTensor", "DoubleTensor", "LongTensor", "IntTensor"),
+    "there is nothing to compile; leave the call out": ("compile", "jit"),
+}
+
+if not _typing.TYPE_CHECKING:  # to a type checker it would mean that every name is here
+
+    def __getattr__(name):
+        """Say why something of PyTorch's is not here."""
+        why = next((f": {reason}" for reason, names in _REFUSED.items() if name in names), "")
+        raise AttributeError(f"minigrad has no {name!r}{why}")

@@ -26,7 +26,7 @@ def array_module(x: object) -> ModuleType:
     >>> array_module(np.zeros(3)).__name__
     'numpy'
     """
-    if isinstance(x, (np.ndarray, np.generic)):
+    if type(x) is np.ndarray or isinstance(x, (np.ndarray, np.generic)):
         return np
     cupy = sys.modules.get("cupy")  # an array of a module that was never imported cannot exist
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np

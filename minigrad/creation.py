@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.node import TensorBase, tensor_of
-from minigrad.backend import DeviceLike, Generator, default_generator, is_array, module_for, to_device
-from minigrad.ops.promotion import get_default_dtype
-from minigrad.tensor import Tensor, checked_dtype
-
-INT64 = np.dtype(np.int64)
+from minigrad.backend import CPU, DeviceLike, Generator, default_generator, is_array, module_for, to_device
+from minigrad.ops.promotion import INT64, checked_dtype, get_default_dtype, join, of_number
+from minigrad.ops.shape import shape_from
+from minigrad.tensor import Tensor
 
 
 def _made(array: Any, requires_grad: bool, device: DeviceLike = None) -> Tensor:
@@ -29,7 +31,7 @@ def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_
     Raises
     ------
     ValueError
-        The lists are ragged.
+        The lists are ragged, or a number does not fit the dtype.
     TypeError
         The data is not numeric, or complex or half precision.
     RuntimeError
@@ -44,63 +46,99 @@ def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_
     >>> minigrad.tensor([1, 2]).dtype
     dtype('int64')
     """
-    array = _array_of(data, dtype)
-    shared = data.array if isinstance(data, TensorBase) else data
-    return _made(array.copy() if array is shared or array.base is not None else array, requires_grad, device)
+    return _made(_array_of(data, dtype, copy=True), requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
     """Make a tensor of ``data`` as :func:`tensor` does, but share memory or return the tensor itself if possible."""
     if isinstance(data, Tensor):
         return data.to(dtype=dtype, device=device)
-    return _made(_array_of(data, dtype), False, device)
+    return _made(_array_of(data, dtype, copy=False), False, device)
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     """Make a tensor on the memory of a NumPy array: a change of one is a change of the other."""
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use minigrad.tensor(...)")
+    if checked_dtype(array.dtype) != array.dtype:
+        raise ValueError(f"from_numpy: the bytes of {array.dtype.str} are in another order; use minigrad.tensor(array)")
+    return _made(array.view(np.ndarray), False)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """Make a tensor on the memory of another library's array, on either device: ``from_dlpack(torch_tensor)``."""
+    on_cpu = int(x.__dlpack_device__()[0]) == 1
+    array = module_for(CPU if on_cpu else "cuda").from_dlpack(x)
     checked_dtype(array.dtype)
     return _made(array, False)
 
 
-def _array_of(data: Any, dtype: Any) -> Any:
+_PLAIN = {float, int, bool}
+_LISTS = (list, tuple, range)
+
+
+def _array_of(data: Any, dtype: Any, copy: bool) -> Any:
+    """Return ``data`` as an array, of memory of its own if ``copy``."""
+    wanted = None if dtype is None else checked_dtype(dtype)
     if isinstance(data, TensorBase):
-        array = data.array
-    elif is_array(data):
-        array = data
-    else:
-        first = data
-        while isinstance(first, (list, tuple)) and first:
-            first = first[0]
-        if isinstance(first, TensorBase):
+        data = data.array
+    elif isinstance(data, (*_LISTS, float, int)):
+        leaves = list(_leaves([data]))
+        found = functools.reduce(join, map(_dtype_of, leaves), None)
+        wanted = wanted or (get_default_dtype() if found is None else checked_dtype(found))
+        if any(isinstance(x, TensorBase) for x in leaves):
             data = _plain(data)
+        if any(isinstance(x, TensorBase) and x._requires_grad for x in leaves):
+            warnings.warn(
+                "tensor: what is copied out of tensors that require grad has no history; use minigrad.stack([...]) to "
+                "keep it, or detach() them to say that it is meant",
+                stacklevel=3,
+            )
         try:
-            array = np.asarray(data)
+            return np.array(data, dtype=wanted)
+        except OverflowError as error:
+            raise ValueError(f"tensor: a number does not fit {wanted}: {error}") from None
         except ValueError as error:
             raise ValueError(f"tensor: all rows of nested lists must have the same length ({error})") from None
-        typed = isinstance(first, (np.generic, np.ndarray, TensorBase))
-        if dtype is None and array.dtype.kind == "f" and not typed:  # an empty list too: NumPy makes it float64
-            dtype = get_default_dtype()
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"tensor: expected numbers, got {type(first).__name__} ({first!r})")
-    wanted = checked_dtype(array.dtype if dtype is None else dtype)
-    return array if array.dtype == wanted else array.astype(wanted)
+    elif not is_array(data):
+        kind, data = type(data).__name__, np.asarray(data)
+        if data.dtype.kind not in "biufc":
+            raise TypeError(f"tensor: expected numbers, got {kind}: {str(data)[:60]!r}")
+    if isinstance(data, np.ndarray):
+        data = np.asarray(data)  # not one of its subclasses
+    if wanted is None or data.dtype.kind == "c":
+        wanted = checked_dtype(data.dtype)
+    return data.astype(wanted, order="C") if copy else data.astype(wanted, copy=False)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    """Yield what nested lists hold; of plain numbers, however many, one of each kind."""
+    kinds = set(map(type, data))
+    for x in (kind() for kind in kinds) if kinds <= _PLAIN else data:
+        if isinstance(x, _LISTS):
+            yield from _leaves(x)
+        else:
+            yield x
+
+
+def _dtype_of(x: Any) -> Any:
+    """Return the dtype that one entry of a list would have as a tensor of its own."""
+    if isinstance(x, TensorBase) or is_array(x):
+        return x.dtype
+    if isinstance(x, (int, float, complex, np.generic)):
+        return of_number(x) if not isinstance(x, complex) else np.dtype(complex)
+    raise TypeError(f"tensor: expected numbers, got {type(x).__name__}: {str(x)[:60]!r}")
 
 
 def _plain(data: Any) -> Any:
+    """Return nested lists with arrays in place of tensors."""
     if isinstance(data, TensorBase):
-        return to_device(data.array, "cpu")
-    return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
+        return to_device(data.array, CPU)
+    return [_plain(x) for x in data] if isinstance(data, _LISTS) else data
 
 
 # --------------------------------------------------------------------------------------------------------------
 # Filled
-
-
-def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    """Return the shape in ``zeros(2, 3)`` or ``zeros((2, 3))``."""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)) else sizes
 
 
 def _dtype(dtype: Any) -> Any:
@@ -115,28 +153,33 @@ def full(
     >>> full((2,), 7)
     tensor([7, 7])
     """
-    dtype = _array_of(fill_value, None).dtype if dtype is None else checked_dtype(dtype)
-    size = (size,) if isinstance(size, int) else tuple(size)
-    return _made(module_for(device).full(size, fill_value, dtype), requires_grad, device)
+    value = _array_of(fill_value, dtype, copy=False)
+    return _made(module_for(device).full(shape_from((size,)), value.item(), value.dtype), requires_grad, device)
 
 
-def zeros(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *sizes: Any, size: Any = None, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of zeros.
 
     >>> zeros(2, 3).shape
     minigrad.Size([2, 3])
     """
-    return _made(module_for(device).zeros(_shape(size), _dtype(dtype)), requires_grad, device)
+    return _made(module_for(device).zeros(shape_from(sizes, size), _dtype(dtype)), requires_grad, device)
 
 
-def ones(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *sizes: Any, size: Any = None, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of ones."""
-    return _made(module_for(device).ones(_shape(size), _dtype(dtype)), requires_grad, device)
+    return _made(module_for(device).ones(shape_from(sizes, size), _dtype(dtype)), requires_grad, device)
 
 
-def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *sizes: Any, size: Any = None, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of whatever the memory held before."""
-    return _made(module_for(device).empty(_shape(size), _dtype(dtype)), requires_grad, device)
+    return _made(module_for(device).empty(shape_from(sizes, size), _dtype(dtype)), requires_grad, device)
 
 
 def eye(
@@ -179,7 +222,7 @@ def full_like(
 
 
 def arange(
-    start: float,
+    start: float = 0,
     end: float | None = None,
     step: float = 1,
     *,
@@ -194,8 +237,11 @@ def arange(
     """
     if end is None:
         start, end = 0, start
+    start, end, step = (x.item() if isinstance(x, (TensorBase, np.generic)) else x for x in (start, end, step))
+    if step == 0 or (end - start) / step < 0:
+        raise ValueError(f"arange: no steps of {step} lead from {start} to {end}")
     if dtype is None:
-        dtype = INT64 if all(isinstance(x, (int, np.integer)) for x in (start, end, step)) else get_default_dtype()
+        dtype = INT64 if all(isinstance(x, int) for x in (start, end, step)) else get_default_dtype()
     return _made(module_for(device).arange(start, end, step).astype(checked_dtype(dtype)), requires_grad, device)
 
 
@@ -221,39 +267,57 @@ def _generator(generator: Generator | None, device: DeviceLike) -> Generator:
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Draw from the uniform distribution on [0, 1)."""
-    return _made(_generator(generator, device).uniform(_shape(size), dtype=_dtype(dtype)), requires_grad)
+    return _made(_generator(generator, device).uniform(shape_from(sizes, size), dtype=_dtype(dtype)), requires_grad)
 
 
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Draw from the standard normal distribution."""
-    return _made(_generator(generator, device).normal(_shape(size), dtype=_dtype(dtype)), requires_grad)
+    return _made(_generator(generator, device).normal(shape_from(sizes, size), dtype=_dtype(dtype)), requires_grad)
 
 
-def rand_like(input: Tensor, *, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Draw from the uniform distribution on [0, 1), in the shape, dtype and on the device of ``input``."""
-    return rand(input.shape, generator=generator, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
+    options: Any = dict(dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return rand(input.shape, generator=generator, **options)
 
 
-def randn_like(input: Tensor, *, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Draw from the standard normal distribution, in the shape, dtype and on the device of ``input``."""
-    return randn(input.shape, generator=generator, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
+    options: Any = dict(dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return randn(input.shape, generator=generator, **options)
 
 
 def randint(
-    low: int,
+    low: int = 0,
     high: Any = None,
     size: Sequence[int] | None = None,
     *,
@@ -264,8 +328,9 @@ def randint(
     """Draw integers from ``low`` (0 if left out) to ``high - 1``: ``randint(10, (3,))``, ``randint(5, 10, (3,))``."""
     if size is None and isinstance(high, Sequence):
         low, high, size = 0, low, high
-    if size is None or not isinstance(high, int):
+    if not isinstance(size, Sequence) or isinstance(high, (float, type(None))):
         raise TypeError("randint: expected randint(high, size) or randint(low, high, size), with the shape as a tuple")
+    low, high = operator.index(low), operator.index(high)
     if high <= low:
         raise RuntimeError(f"randint: expected low < high, got {low} and {high}")
     drawn = _generator(generator, device).integers(low, high, tuple(size))
@@ -274,23 +339,43 @@ def randint(
 
 def randperm(n: int, *, generator: Generator | None = None, device: DeviceLike = None) -> Tensor:
     """Return 0 ... n-1 in random order."""
+    if n < 0:
+        raise RuntimeError(f"randperm: expected n >= 0, got {n}")
     return _made(_generator(generator, device).permutation(n), False, device)
 
 
 def normal(
-    mean: float = 0.0,
-    std: float = 1.0,
-    size: Sequence[int] = (),
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
     device: DeviceLike = None,
 ) -> Tensor:
-    """Draw from a normal distribution."""
+    """Draw from a normal distribution: ``normal(0.0, 1.0, (2, 3))``, or one draw for each entry of mean and std.
+
+    >>> normal(zeros(2), tensor([0.1, 10.0])).shape
+    minigrad.Size([2])
+    """
+    given = next((x for x in (mean, std) if isinstance(x, Tensor)), None)
+    if given is not None and size is None:
+        shape = np.broadcast_shapes(*(x.shape for x in (mean, std) if isinstance(x, Tensor)))
+        drawn = randn(shape, generator=generator, dtype=given.dtype, device=given.device)
+        return (mean + std * drawn).detach()  # type: ignore[no-any-return]
+    if given is not None or size is None:
+        raise TypeError("normal: expected normal(mean, std, size) with numbers, or tensors as mean or std and no size")
+    if std < 0:
+        raise RuntimeError(f"normal: expected std >= 0, got {std}")
     return _made(_generator(generator, device).normal(tuple(size), mean, std, _dtype(dtype)), False)
 
 
-def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """Draw 1 with the probability each entry of ``p`` gives, else 0."""
-    drawn = _generator(generator, p.device).uniform(p.shape)
-    return _made((drawn < p.array).astype(p.dtype), False)
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Draw 1 with the probability that each entry of ``input`` gives, or ``p`` for all; else 0."""
+    chance = input.array if p is None else p
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"bernoulli: expected floating probabilities, got {input.dtype}")
+    if not input.is_cuda and not np.all((np.asarray(chance) >= 0) & (np.asarray(chance) <= 1)):
+        raise RuntimeError("bernoulli: expected probabilities between 0 and 1")
+    drawn = _generator(generator, input.device).uniform(input.shape)
+    return _made((drawn < chance).astype(input.dtype), False)

@@ -6,8 +6,10 @@ as its first argument.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,10 +18,11 @@ import numpy as np
 from minigrad import ops
 from minigrad.autograd import engine
 from minigrad.autograd.grad_mode import is_grad_enabled
-from minigrad.autograd.node import TensorBase, tensor_of
+from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
 from minigrad.backend import CPU, Device, DeviceLike, Generator, array_module, default_generator, device_of, is_array
 from minigrad.backend import to_device as array_to_device
-from minigrad.ops.promotion import category
+from minigrad.ops.promotion import PYTORCH_NAMES, category, checked_dtype
+from minigrad.ops.shape import shape_from
 from minigrad.printing import format_tensor
 
 bool_, int64, float32, float64 = (np.dtype(name) for name in ("bool", "int64", "float32", "float64"))
@@ -36,6 +39,10 @@ class Size(tuple[int, ...]):
         """Return the number of entries of a tensor of this shape."""
         return math.prod(self)
 
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Size(found) if isinstance(index, slice) else found
+
     def __repr__(self) -> str:
         return f"minigrad.Size([{', '.join(map(str, self))}])"
 
@@ -45,20 +52,35 @@ def _reflected(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda self, other: op(other, self)
 
 
-def _in_place(op: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+def _in_place(op: Any) -> Callable[..., Any]:
     """Return the method that overwrites a tensor with what ``op`` makes of it."""
 
     @functools.wraps(op, assigned=("__doc__",), updated=())
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return self._overwrite(method.__name__, op, args, kwargs)
 
-    method.__name__ = name or f"{op.__name__}_"
+    method.__name__ = f"{op.__name__}_"
     return method
 
 
-def _shape_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    """Return the shape in ``f(2, 3)`` or ``f((2, 3))``."""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)) else sizes
+def _with_sizes(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return the method that takes ``f(2, 3)``, ``f((2, 3))`` and ``f(name=(2, 3))``."""
+
+    @functools.wraps(op, assigned=("__doc__", "__name__"), updated=())
+    def method(self: Tensor, *sizes: Any, **named: Any) -> Tensor:
+        return op(self, shape_from(sizes, named.pop(name, None)), **named)
+
+    return method
+
+
+def _converting(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the method that converts to the dtype ``name``."""
+
+    def method(self: Tensor) -> Tensor:
+        return self.to(np.dtype(name))
+
+    method.__doc__ = f"Return the tensor in {name}."
+    return method
 
 
 class Tensor(TensorBase):
@@ -74,8 +96,12 @@ class Tensor(TensorBase):
     tensor([2., 4.])
     """
 
-    def __init__(self, data: Any = ()) -> None:
-        array = data.array if isinstance(data, TensorBase) else np.asarray(data)
+    def __init__(self, *data: Any) -> None:
+        if not data:
+            data = ((),)
+        elif len(data) > 1 or isinstance(data[0], (int, Size)):
+            data = (np.zeros(shape_from(data)),)  # Tensor(2, 3) is a shape, Tensor([2, 3]) are numbers
+        array = data[0].array if isinstance(data[0], TensorBase) else np.asarray(data[0])
         self.array = array.astype(ops.get_default_dtype())  # PyTorch's Tensor(...) is always float; tensor() infers
 
     # ----------------------------------------------------------------------------------------------------------
@@ -181,6 +207,14 @@ class Tensor(TensorBase):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that ``backward`` has summed up here; None until it has, and for tensors that are not leaves."""
+        if self._grad is None and self.node is not None and not self.retains_grad:
+            warnings.warn(
+                f"grad: this tensor of shape {tuple(self.shape)} is not a leaf: it was computed, by "
+                f"{self.node.name()}, and backward() keeps the gradients of leaves only. Call retain_grad() on it "
+                "before backward(). If it was meant to be a leaf, it became another tensor on the way, perhaps by "
+                ".to(): pass device= and dtype= where it is made.",
+                stacklevel=2,
+            )
         return self._grad  # type: ignore[return-value]
 
     @grad.setter
@@ -238,7 +272,7 @@ class Tensor(TensorBase):
         if hooks is None:
             hooks = []
             setattr(owner, name, hooks)
-        hooks.append(hook)
+        hooks.insert(len(hooks) - self.retains_grad, hook)  # retain_grad's own stays last, and sees the final value
         return RemovableHandle(hooks, hook)
 
     def detach(self) -> Tensor:
@@ -253,6 +287,7 @@ class Tensor(TensorBase):
             raise RuntimeError("detach_: not possible on a view; use detach()")
         self.node = None
         self._requires_grad = False
+        self.__dict__.pop("_retains_grad", None)
         return self
 
     @property
@@ -265,6 +300,10 @@ class Tensor(TensorBase):
         if not isinstance(value, TensorBase):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; wrap it in minigrad.tensor(...)")
         self.array = value.array
+        # A record of its own: what is written into the old memory is no longer of interest here. Dated, because
+        # create_graph=True would take the new values for those of the forward pass.
+        self._writes = Writes()
+        self._writes.add("x.data = ...")
 
     def _overwrite(self, name: str, op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """Replace the values by ``op(self, ...)``, and the history by that op's, if it is recorded.
@@ -272,9 +311,11 @@ class Tensor(TensorBase):
         The op runs out of place on a copy, which then holds the old values that its rule may need.
         """
         before = self
-        if is_grad_enabled() and any(isinstance(x, TensorBase) and x._requires_grad for x in (self, *args)):
+        operands = (self, *args, *kwargs.values())
+        if is_grad_enabled() and any(isinstance(x, TensorBase) and x._requires_grad for x in operands):
             before = tensor_of(self.array.copy(), self.node)
             before._requires_grad = self._requires_grad
+        kwargs = {name: before if x is self else x for name, x in kwargs.items()}
         result = op(before, *(before if x is self else x for x in args), **kwargs)
         recorded = result._requires_grad
         if recorded and self._requires_grad and self.node is None:
@@ -296,11 +337,17 @@ class Tensor(TensorBase):
                 f"{name}: a result of {result.dtype} cannot be stored in a tensor of {self.dtype}; "
                 "convert it first (x = x.float()), or write out of place"
             )
+        _check_writeable(name, self.array)
         self.array[...] = result.array
         self.writes().add(f"{name}()", result.node)
         if recorded:
+            keep = self.__dict__.pop("_retains_grad", None)
+            if keep is not None:
+                self.node.hooks.remove(keep)
             self.node = result.node
             self._requires_grad = True
+            if keep is not None:  # the gradient of the new value is wanted; hooks of the user's stay with the old
+                self.retain_grad()
         return self
 
     # ----------------------------------------------------------------------------------------------------------
@@ -352,23 +399,24 @@ class Tensor(TensorBase):
         index = ops.plain_index(index)
         if not isinstance(value, (TensorBase, int, float)):
             value = tensor_of(array_module(self.array).asarray(value))
+        if isinstance(value, TensorBase) and len(value.shape) > (ndim := self.array[index].ndim):
+            value = ops.reshape(value, _without_leading_ones(value.shape, ndim))
         if is_grad_enabled() and (self._requires_grad or (isinstance(value, TensorBase) and value._requires_grad)):
-            if isinstance(value, TensorBase):
-                value = ops.reshape(value, _without_leading_ones(value.shape, self.array[index].ndim))
             self._overwrite("__setitem__", ops.setitem, (value, index), {})
         else:
-            self.array[index] = value.array if isinstance(value, TensorBase) else value
+            if is_grad_enabled() and self._writes is not None and self._writes.last_recorded:
+                refuse_stale(self, "__setitem__")
+            _check_writeable("__setitem__", self.array)
+            try:
+                self.array[index] = value.array if isinstance(value, TensorBase) else value
+            except ValueError as error:
+                raise RuntimeError(f"x[...] = value: the value does not fit the entries chosen: {error}") from None
             self.writes().add("x[...] = ...")
-
-    add_, sub_, mul_, div_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div))
-    pow_, remainder_, floor_divide_ = map(_in_place, (ops.power, ops.remainder, ops.floor_divide))
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
-    __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
 
     # ----------------------------------------------------------------------------------------------------------
     # Elementwise
 
-    true_divide, floor_divide, remainder, fmod = ops.div, ops.floor_divide, ops.remainder, ops.fmod
+    floor_divide, remainder, fmod = ops.floor_divide, ops.remainder, ops.fmod
     mul = multiply = ops.mul
     pow = ops.power
     neg = negative = ops.neg
@@ -392,21 +440,30 @@ class Tensor(TensorBase):
     bitwise_xor, bitwise_not = ops.bitwise_xor, ops.bitwise_not
 
     def add(self, other: Any, *, alpha: float = 1) -> Tensor:
-        """Return self + alpha * other."""
+        """Return self + alpha other."""
         return ops.add(self, other if alpha == 1 else other * alpha)
 
     def sub(self, other: Any, *, alpha: float = 1) -> Tensor:
-        """Return self - alpha * other."""
+        """Return self - alpha other."""
         return ops.sub(self, other if alpha == 1 else other * alpha)
+
+    def addcmul(self, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
+        """Return self + value tensor1 tensor2."""
+        return ops.add(self, tensor1 * tensor2 * value)
+
+    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
+        """Return self + value tensor1 / tensor2."""
+        return ops.add(self, tensor1 / tensor2 * value)
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return self / other; with ``rounding_mode`` "floor" or "trunc" rounded down or towards 0."""
-        if rounding_mode == "floor":
-            return ops.floor_divide(self, other)
-        if rounding_mode not in (None, "trunc"):
+        if rounding_mode is None:
+            return ops.div(self, other)
+        if rounding_mode not in ("floor", "trunc"):
             raise ValueError(f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}")
-        quotient = ops.div(self, other)
-        return quotient if rounding_mode is None else ops.trunc(quotient).to(ops.sub(self, other).dtype)
+        if rounding_mode == "trunc":  # take off what is left over, and there is nothing to round
+            return ops.floor_divide(ops.sub(self, ops.fmod(self, other)), other)
+        return ops.floor_divide(self, other)
 
     def round(self, *, decimals: int = 0) -> Tensor:
         """Return the nearest integers, halves to the even one; or so many decimals."""
@@ -418,8 +475,24 @@ class Tensor(TensorBase):
 
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
         """Return self with ``value`` where ``mask`` is True."""
+        if mask.dtype != bool_:
+            raise RuntimeError(f"masked_fill: expected a mask of bool, got {mask.dtype}; write mask.bool() or x > 0")
         return ops.where(mask, value, self).to(self.dtype)
 
+    def equal(self, other: Tensor) -> Any:
+        """Return whether shape and all entries are the same, as a Python bool."""
+        return self.shape == other.shape and bool(ops.eq(self, other).all())
+
+    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: Any = False) -> Any:
+        """Return whether |self - other| <= atol + rtol |other| everywhere, as a Python bool."""
+        return bool(ops.isclose(self, other, rtol, atol, equal_nan).all())
+
+    subtract, divide, true_divide = sub, div, div
+    add_, sub_, mul_, div_ = map(_in_place, (add, sub, ops.mul, div))
+    pow_, remainder_, floor_divide_ = map(_in_place, (ops.power, ops.remainder, ops.floor_divide))
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
+    lerp_, addcmul_, addcdiv_ = map(_in_place, (ops.lerp, addcmul, addcdiv))
     exp_, log_, sqrt_, abs_, neg_ = map(_in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
     relu_, sigmoid_, tanh_ = map(_in_place, (ops.relu, ops.sigmoid, ops.tanh))
     clamp_, floor_, ceil_, round_ = map(_in_place, (ops.clamp, ops.floor, ops.ceil, ops.round_))
@@ -439,15 +512,16 @@ class Tensor(TensorBase):
     transpose = swapaxes = swapdims = ops.transpose
     squeeze, unsqueeze, flatten, unflatten = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten
     movedim, narrow, split, chunk, unbind = ops.movedim, ops.narrow, ops.split, ops.chunk, ops.unbind
-    roll = ops.roll
+    moveaxis, roll = ops.movedim, ops.roll
+    reshape, permute = _with_sizes(ops.reshape, "shape"), _with_sizes(ops.permute, "dims")
+    expand = broadcast_to = _with_sizes(ops.expand, "size")
+    flip = _with_sizes(ops.flip, "dims")
 
-    def reshape(self, *shape: Any) -> Tensor:
-        """Return the entries in another shape, as a view if their order in memory allows; -1 is worked out."""
-        return ops.reshape(self, _shape_of(shape))
-
-    def view(self, *shape: Any) -> Tensor:
+    def view(self, *shape: Any, size: Any = None) -> Tensor:
         """Return the entries in another shape, on the same memory, or refuse; ``reshape`` copies where it must."""
-        out = self.reshape(*shape)
+        if len(shape) == 1 and isinstance(shape[0], np.dtype):
+            raise TypeError(f"view: minigrad does not look at the same bytes as {shape[0]}; to(dtype) converts them")
+        out = self.reshape(*shape, shape=size)
         if not out.is_view and self.numel():
             raise RuntimeError(
                 f"view: the entries of this tensor of shape {tuple(self.shape)} are not in row-major order in memory, "
@@ -463,21 +537,13 @@ class Tensor(TensorBase):
         """Return the entries in the shape of ``other``."""
         return self.reshape(other.shape)
 
-    def permute(self, *dims: Any) -> Tensor:
-        """Return a view with the dimensions in another order."""
-        return ops.permute(self, _shape_of(dims))
-
-    def expand(self, *sizes: Any) -> Tensor:
-        """Return a view that repeats dimensions of size 1; -1 keeps a size."""
-        return ops.expand(self, _shape_of(sizes))
-
     def expand_as(self, other: Tensor) -> Tensor:
         """Return a view expanded to the shape of ``other``."""
         return self.expand(other.shape)
 
-    def flip(self, *dims: Any) -> Tensor:
-        """Return a copy with the order along ``dims`` reversed."""
-        return ops.flip(self, _shape_of(dims))
+    def ravel(self) -> Tensor:
+        """Return all entries in one dimension."""
+        return self.reshape(-1)
 
     def t(self) -> Tensor:
         """Return the transpose of a matrix."""
@@ -556,8 +622,8 @@ class Tensor(TensorBase):
         for x in args:
             if isinstance(x, TensorBase):
                 device, dtype = device_of(x.array), x.dtype
-            elif isinstance(x, Device) or (isinstance(x, str) and x.partition(":")[0] in ("cpu", "cuda")):
-                device = x
+            elif isinstance(x, (Device, str)):
+                device = Device(x)
             elif x is not None:
                 dtype = x
         out = self
@@ -579,29 +645,41 @@ class Tensor(TensorBase):
         """Return the tensor on a GPU."""
         return self.to(Device("cuda" if device is None else device))
 
-    def float(self) -> Tensor:
-        """Return the tensor in float32."""
-        return self.to(float32)
+    float, double, half = map(_converting, ("float32", "float64", "float16"))  # the last one is refused
+    byte, char, short, int, long = map(_converting, ("uint8", "int8", "int16", "int32", "int64"))
+    bool = _converting("bool")
 
-    def double(self) -> Tensor:
-        """Return the tensor in float64."""
-        return self.to(float64)
-
-    def long(self) -> Tensor:
-        """Return the tensor in int64, fractions cut off."""
-        return self.to(int64)
-
-    def int(self) -> Tensor:
-        """Return the tensor in int32, fractions cut off."""
-        return self.to(np.dtype("int32"))
-
-    def bool(self) -> Tensor:
-        """Return the tensor as booleans: whether each entry is not 0."""
-        return self.to(bool_)
+    def type(self, dtype: Any = None) -> Any:
+        """Return the tensor in ``dtype``, or without one PyTorch's name of its type, such as ``FloatTensor``."""
+        return f"minigrad.{PYTORCH_NAMES[str(self.dtype)]}Tensor" if dtype is None else self.to(checked_dtype(dtype))
 
     def type_as(self, other: Tensor) -> Tensor:
         """Return the tensor in the dtype and on the device of ``other``."""
         return self.to(other)
+
+    def new_full(
+        self, size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: Any = False
+    ) -> Tensor:
+        """Return a tensor of ``size`` filled with one value; dtype and device are those of this one, if not given."""
+        made = array_module(self.array).full(shape_from((size,)), fill_value, checked_dtype(dtype or self.dtype))
+        return tensor_of(made).to(device).requires_grad_(requires_grad)
+
+    def new_zeros(self, *size: Any, **options: Any) -> Tensor:
+        """Return a tensor of zeros; options as in :meth:`new_full`."""
+        return self.new_full(shape_from(size), 0, **options)
+
+    def new_ones(self, *size: Any, **options: Any) -> Tensor:
+        """Return a tensor of ones; options as in :meth:`new_full`."""
+        return self.new_full(shape_from(size), 1, **options)
+
+    new_empty = new_zeros
+
+    def new_tensor(
+        self, data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: Any = False
+    ) -> Tensor:
+        """Return a copy of ``data`` as a tensor; dtype and device are those of this one, if not given."""
+        made = np.array(data, checked_dtype(dtype or self.dtype))
+        return tensor_of(made).to(device or self.device).requires_grad_(requires_grad)
 
     def contiguous(self) -> Tensor:
         """Return the tensor with its entries in row-major order in memory: itself, or a copy."""
@@ -678,10 +756,19 @@ class Tensor(TensorBase):
         return iter(ops.unbind(self))
 
     def __contains__(self, value: Any) -> Any:
+        if not _comparable(value):
+            raise TypeError(f"in: expected a number or a tensor, got {type(value).__name__}")
         return bool((self == value).any().item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self.array.ndim else format(str(self), spec)
+        if not self.array.ndim and (spec or type(self) is Tensor):
+            return format(self.item(), spec)
+        if spec:
+            raise TypeError(
+                f"format {spec!r}: expected a tensor without dimensions, got shape {tuple(self.shape)}; format its "
+                "entries one by one (x.tolist()), or set minigrad.set_printoptions(precision=2)"
+            )
+        return str(self)
 
     def __repr__(self) -> str:
         suffixes = [] if not self.is_cuda else [f"device='{self.device}'"]
@@ -703,6 +790,8 @@ class Tensor(TensorBase):
             copied._requires_grad = self._requires_grad and self.node is None
             if self._grad is not None:
                 copied._grad = tensor_of(self._grad.array.copy())
+            own = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+            copied.__dict__.update(copy.deepcopy(own, memo))
             memo[id(self)] = copied
         return memo[id(self)]
 
@@ -728,26 +817,17 @@ class RemovableHandle:
 
     def remove(self) -> None:
         """Take the hook away; doing so twice does no harm."""
-        self._hooks[:] = [hook for hook in self._hooks if hook is not self._hook]
+        for k, hook in enumerate(self._hooks):
+            if hook is self._hook:
+                del self._hooks[k]  # one only: the same function may have been registered twice
+                break
+        self._hooks = []
 
     def __enter__(self) -> RemovableHandle:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.remove()
-
-
-def checked_dtype(dtype: Any) -> Any:
-    """Return a NumPy dtype that minigrad computes in; refuse the others with a sentence."""
-    found = np.dtype({float: float32, int: int64, bool: bool_}.get(dtype, dtype))
-    if found.kind not in "biuf" or found.itemsize > 8:
-        raise TypeError(
-            f"dtype {found}: minigrad computes in booleans, integers, float32 and float64 "
-            "(complex, strings and objects are not supported)"
-        )
-    if found == np.float16:
-        raise TypeError("dtype float16: half precision is slow and inexact on the CPU; use float32")
-    return found
 
 
 def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
@@ -760,6 +840,14 @@ def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
 def _filled(x: Any, value: Any) -> Any:
     """Return ``value`` in the shape of ``x``, with the history of ``value`` only."""
     return ops.setitem(x, value, ...)
+
+
+def _check_writeable(name: str, array: Any) -> None:
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        raise ValueError(
+            f"{name}: this tensor of shape {array.shape} is read-only, as are the results of expand(), whose entries "
+            "share memory; call clone() first"
+        )
 
 
 def _comparable(other: object) -> bool:

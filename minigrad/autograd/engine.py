@@ -16,12 +16,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from minigrad.autograd.grad_mode import set_grad_enabled
-from minigrad.autograd.node import Node, TensorBase, tensor_of
+from minigrad.autograd.grad_mode import is_grad_enabled, set_grad_enabled
+from minigrad.autograd.node import Node, TensorBase, refuse_stale, tensor_of
 from minigrad.backend import array_module
 
 Gradients = dict[Any, Any]  # from node or leaf to the sum of what arrived there
@@ -43,9 +43,11 @@ def walk(
     arriving = starts
     while True:
         for target, g in arriving:
+            if g is None:
+                continue
             if target in sums:
                 sums[target] = sums[target] + g
-            elif g is not None and (needed is None or target in needed):
+            elif needed is None or target in needed:
                 sums[target] = g
                 if type(target) is Node:
                     heappush(queue, (-target.number, target))
@@ -55,6 +57,9 @@ def walk(
         g = sums.pop(node)
         if node.hooks is not None:
             g = run_hooks(node.hooks, g)
+        if needed is not None and needed.isdisjoint(node.parents):
+            arriving = ()  # nobody asked for what lies below, which stays for another walk
+            continue
         arriving = zip(node.parents, node.shares(g, create_graph), strict=True)
         if not retain_graph:
             node.release()
@@ -66,12 +71,19 @@ def run_hooks(hooks: Sequence[Callable[[Any], Any]], g: Any) -> Any:
         seen = g if isinstance(g, TensorBase) else tensor_of(array_module(g).array(g))
         replaced = hook(seen)
         if replaced is not None:
-            if replaced.shape != g.shape:
-                raise RuntimeError(
-                    f"backward: a hook returned a gradient of shape {tuple(replaced.shape)}, expected {tuple(g.shape)}"
-                )
-            g = replaced if isinstance(g, TensorBase) else replaced.array
+            _check_hook(replaced, g)
+            g = replaced.clone() if isinstance(g, TensorBase) else replaced.array.copy()
     return g
+
+
+def _check_hook(replaced: Any, g: Any) -> None:
+    if not isinstance(replaced, TensorBase):
+        raise TypeError(f"backward: a hook returned {type(replaced).__name__}, expected a Tensor or None")
+    if replaced.shape != g.shape or replaced.dtype != g.dtype:
+        raise RuntimeError(
+            f"backward: a hook returned a gradient of shape {tuple(replaced.shape)} and {replaced.dtype}, expected "
+            f"{tuple(g.shape)} and {g.dtype}"
+        )
 
 
 def backward(
@@ -101,19 +113,25 @@ def backward(
     RuntimeError
         A tensor has no history, is not a scalar and has no ``grad_tensors``, or its graph was walked before.
     """
+    if create_graph and not is_grad_enabled():
+        with set_grad_enabled(True):
+            return backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
     starts = _starts("backward", tensors, grad_tensors, create_graph)
     if inputs is None:
         arrived = _run(starts, create_graph, retain_graph)
     else:
-        arrived = _gradients_at(_as_list(inputs), starts, create_graph, retain_graph)
+        targets = _targets("backward", inputs)
+        for x in targets:
+            retain_grad(x)  # fills the grad of those that are not leaves
+        arrived = _gradients_at(targets, starts, create_graph, retain_graph)
+        arrived = {x: g for x, g in arrived.items() if x.node is None}
     taken = {id(g) for _, g in starts}
     for leaf, g in arrived.items():
-        if leaf._hooks is not None and leaf.node is None:
-            g = run_hooks(leaf._hooks, g)
-            taken.add(id(g))
+        if not leaf._requires_grad:  # any more
+            continue
         before = leaf._grad
-        if isinstance(g, TensorBase):  # of create_graph: it has a history, which writing in place would break
-            leaf._grad = g if before is None else before + g
+        if create_graph:  # g has a history, which writing in place would break
+            leaf._grad = _own(g, taken) if before is None else before + g
         elif before is None:
             leaf._grad = tensor_of(_own(g, taken))
         else:
@@ -164,10 +182,10 @@ def grad(
         raise NotImplementedError("grad: is_grads_batched is not supported; call grad once per row of grad_outputs")
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False and materialize_grads=True contradict each other; leave one out")
-    targets = _as_list(inputs)
-    for k, x in enumerate(targets):
-        if not x._requires_grad:
-            raise RuntimeError(f"grad: input {k} does not require grad; set requires_grad=True before it is used")
+    if create_graph and not is_grad_enabled():
+        with set_grad_enabled(True):
+            return grad(outputs, inputs, grad_outputs, retain_graph, True, allow_unused, False, materialize_grads)
+    targets = _targets("grad", inputs)
     starts = _starts("grad", outputs, grad_outputs, create_graph)
     arrived = _gradients_at(targets, starts, create_graph, retain_graph)
     taken = {id(g) for _, g in starts}
@@ -175,7 +193,7 @@ def grad(
     for k, x in enumerate(targets):
         g = arrived.get(x)
         if g is not None:
-            g = g if isinstance(g, TensorBase) else tensor_of(_own(g, taken))
+            g = _own(g, taken) if create_graph else tensor_of(_own(g, taken))
         elif materialize_grads:
             g = tensor_of(array_module(x.array).zeros_like(x.array))
         elif not allow_unused:
@@ -190,10 +208,21 @@ def _as_list(x: Any) -> list[Any]:
     return [x] if isinstance(x, TensorBase) else list(x)
 
 
+def _targets(caller: str, inputs: Any) -> list[Any]:
+    targets = _as_list(inputs)
+    if not targets:
+        raise RuntimeError(f"{caller}: inputs is empty, so there is nothing to compute")
+    for k, x in enumerate(targets):
+        if not x._requires_grad:
+            raise RuntimeError(f"{caller}: input {k} does not require grad; set requires_grad=True before it is used")
+    return targets
+
+
 def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
     """Check what the walk starts from, before anything is changed; return (node or leaf, gradient) pairs."""
     roots = _as_list(tensors)
-    given = [None] * len(roots) if gradients is None else _as_list(gradients)
+    given = [None] * len(roots) if gradients is None else gradients
+    given = given if isinstance(given, (list, tuple)) else [given]
     if len(given) != len(roots):
         raise RuntimeError(f"{caller}: got {len(roots)} tensors and {len(given)} gradients; give one for each")
     starts: list[tuple[Any, Any]] = []
@@ -205,6 +234,8 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
                 "grad. Was it made under no_grad(), from detach() or .item(), or from parameters with "
                 "requires_grad=False?"
             )
+        if root.node is not None and root._writes is not None:
+            refuse_stale(root, caller)
         if g is None:
             if array.size != 1:
                 raise RuntimeError(
@@ -222,18 +253,18 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
             raise RuntimeError(
                 f"{caller}: expected a gradient of the tensor's shape {tuple(array.shape)}, got {tuple(g.shape)}"
             )
-        elif not create_graph:
-            g = g.array
+        else:
+            g = g.to(root.dtype) if create_graph else g.array.astype(root.dtype, copy=False)
         starts.append((root.node or root, g))
     return starts
 
 
 def _run(starts: Any, create_graph: bool, retain_graph: bool | None, needed: set[Any] | None = None) -> Gradients:
-    retain = create_graph if retain_graph is None else retain_graph
-    if not create_graph:
-        return walk(starts, False, retain, needed)
-    with set_grad_enabled(True):
-        return walk(starts, True, retain, needed)
+    arrived = walk(starts, create_graph, create_graph if retain_graph is None else retain_graph, needed)
+    for leaf, g in arrived.items():
+        if leaf._hooks is not None:
+            arrived[leaf] = run_hooks(leaf._hooks, g)
+    return arrived
 
 
 def _gradients_at(targets: list[Any], starts: Any, create_graph: bool, retain_graph: bool | None) -> Gradients:
@@ -246,13 +277,14 @@ def _gradients_at(targets: list[Any], starts: Any, create_graph: bool, retain_gr
         def listen(g: Any, x: Any = x) -> None:
             arrived[x] = g if create_graph else g.array
 
-        node.hooks = [*(node.hooks or ()), listen]
+        node.hooks = [] if node.hooks is None else node.hooks
+        node.hooks.append(listen)
         listeners.append((node, listen))
     try:
         leaves = _run(starts, create_graph, retain_graph, _between(starts, targets))
     finally:
         for node, listen in listeners:
-            node.hooks = [hook for hook in node.hooks or () if hook is not listen] or None
+            node.hooks.remove(listen)
     for x in targets:
         if x in leaves:
             arrived[x] = leaves[x]
@@ -263,26 +295,32 @@ def _gradients_at(targets: list[Any], starts: Any, create_graph: bool, retain_gr
 
 def _between(starts: Any, targets: list[Any]) -> set[Any]:
     """Return the nodes and leaves on a path from ``starts`` to ``targets``."""
-    reachable: set[Any] = set()
+    needed = {x.node or x for x in targets}
+    reachable: set[Node] = set()
     stack = [start for start, _ in starts]
     while stack:
         node = stack.pop()
-        if node not in reachable:
+        if type(node) is Node and node not in reachable:
+            if node.kept is None and needed != {node}:
+                node.refuse_released()  # its parents are gone, so nobody knows what lies below
             reachable.add(node)
-            stack.extend(getattr(node, "parents", ()))
-    needed = {x if x.node is None else x.node for x in targets}
-    for node in sorted((n for n in reachable if type(n) is Node), key=lambda n: n.number):  # parents before children
+            stack.extend(node.parents)
+    for node in sorted(reachable, key=lambda n: n.number):  # parents before children
         if any(parent in needed for parent in node.parents):
             needed.add(node)
     return needed
 
 
 def _own(g: Any, taken: set[int]) -> Any:
-    """Return an array that no other gradient, view or caller can see change.
+    """Return a gradient, an array or with history a tensor, that no other gradient, view or caller can see change.
 
     ``add`` hands the same array to both of its inputs, and a view shares its memory; but users may change ``x.grad``
-    in place. ``taken`` holds the ids of arrays that are spoken for.
+    in place. ``taken`` holds the ids of gradients that are spoken for.
     """
+    if isinstance(g, TensorBase):
+        g = cast(Any, g).clone() if g.array.base is not None or id(g) in taken else g
+        taken.add(id(g))
+        return g
     if type(g) is not np.ndarray:
         g = array_module(g).asarray(g)  # NumPy's arithmetic on 0-d arrays returns scalars
     if g.base is not None or id(g) in taken:
@@ -297,7 +335,6 @@ def retain_grad(tensor: TensorBase) -> None:
         raise RuntimeError("retain_grad: this tensor does not require grad, so it will never have a gradient")
     if tensor.node is None or tensor.__dict__.get("_retains_grad"):
         return
-    tensor.__dict__["_retains_grad"] = True
     # A weak reference: the node must not keep its own output alive.
     reference = weakref.ref(tensor)
 
@@ -306,4 +343,6 @@ def retain_grad(tensor: TensorBase) -> None:
         if kept is not None:
             kept._grad = g if kept._grad is None else kept._grad + g
 
-    tensor.node.hooks = [*(tensor.node.hooks or ()), keep]
+    tensor.node.hooks = [] if tensor.node.hooks is None else tensor.node.hooks
+    tensor.node.hooks.append(keep)
+    tensor.__dict__["_retains_grad"] = keep  # the hook itself: see Tensor._overwrite

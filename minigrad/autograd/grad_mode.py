@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -81,6 +82,11 @@ class no_grad(set_grad_enabled):
 
     enabled = False
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args and callable(args[0]):  # @no_grad, without brackets
+            return _decorate(args[0], cls)
+        return super().__new__(cls)
+
     def __init__(self) -> None:
         self._enabled = self.enabled
         self._before = []
@@ -112,6 +118,9 @@ class inference_mode(no_grad):
         self._inference = bool(mode)
         self._enabled = not mode
 
+    def __call__(self, function: F) -> F:
+        return _decorate(function, lambda: inference_mode(self._inference))
+
     def _switch(self) -> tuple[bool, bool]:
         before = super()._switch()
         mode.inference = self._inference
@@ -121,6 +130,21 @@ class inference_mode(no_grad):
 def _decorate(function: F, context: Callable[[], Any]) -> F:
     if isinstance(function, type):
         raise TypeError(f"no_grad: decorate functions, not the class {function.__name__}; decorate its methods")
+
+    if inspect.isgeneratorfunction(function):
+        # Calling it only makes the generator: switch while its body runs, and back while it waits.
+        @functools.wraps(function)
+        def stepping(*args: Any, **kwargs: Any) -> Any:
+            generator, sent = function(*args, **kwargs), None
+            while True:
+                with context():
+                    try:
+                        value = generator.send(sent)
+                    except StopIteration as stop:
+                        return stop.value
+                sent = yield value
+
+        return cast(F, stepping)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -255,12 +255,15 @@ class _Check:
 
         x = self.args[worst.input].array
         low, high = sorted((slope(-self.eps), slope(self.eps)))
+        steep = max(-self.eps, self.eps, key=lambda step: abs(slope(step)))
+        if abs(slope(steep) * steep) > self.atol and not 0.5 < slope(steep / 10) / slope(steep) < 2:
+            return "There is a jump here: the slope depends on the size of the step. Check at a point beside it."
         if not same(low, high):
             allowed = low - self.atol <= worst.analytic <= high + self.atol
             comment = "What backward says lies between them and is allowed; check" if allowed else "Check"
             return f"There is a kink here, with slopes {low:.4g} and {high:.4g}. {comment} at a point beside it."
-        if abs(slope(self.eps / 10)) > 5 * abs(high) and abs(high) * self.eps > self.atol:
-            return "There is a jump here: the smaller the step, the larger the slope. Check at a point beside it."
+        if not np.isfinite(a).all():
+            return "Backward gives values that are not finite."
         if same(a, 0.0):
             return "All gradients are 0: is the input cut off by detach() or no_grad(), or its rule missing?"
         factor = float((a * n).sum() / (n * n).sum()) if n.any() else 0.0

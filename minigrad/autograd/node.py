@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from minigrad.backend import Array, Shape
+from minigrad.backend import Array, Shape, array_module
 
 # Numbers nodes in order of creation, and dates every write into an array on the same scale. A node can only use
 # tensors that exist already, so falling numbers are a topological order; and a kept array was overwritten exactly
@@ -32,6 +32,15 @@ class Writes:
         self.last = next(clock)  # after that node, which may itself have kept a view of this memory
         if recorded_as is not None:
             self.last_recorded = recorded_as.number
+
+
+def date_writes(records: Iterable[Writes], writer: str) -> None:
+    """Date a write by ``writer`` into several arrays now."""
+    now = next(clock)
+    for record in records:
+        record.count += 1
+        record.last = now
+        record.writer = writer
 
 
 class TensorBase:
@@ -84,8 +93,7 @@ class Node:
     freed by the cycle collector.
     """
 
-    hooks: list[Callable[[Any], Any]] | None = None
-    writes: Writes | None = None  # to the memory of the output
+    __slots__ = ("__weakref__", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "tensors", "writes")
 
     def __init__(self, plan: Any, parents: list[Any], kept: Any, tensors: Sequence[Any], y: Array) -> None:
         self.number = next(clock)
@@ -95,6 +103,8 @@ class Node:
         self.tensors = tensors
         self.shape = y.shape
         self.dtype = y.dtype
+        self.hooks: list[Callable[[Any], Any]] | None = None
+        self.writes: Writes | None = None  # to the memory of the output
 
     def shares(self, g: Any, create_graph: bool) -> list[Any]:
         """Return each parent's share of the gradient ``g`` of this node's output; None for no share.
@@ -109,11 +119,13 @@ class Node:
                 self._refuse_overwritten(x._writes, x.shape)
         if self.writes is not None and self.writes.last > self.number and plan.y_at is not None:
             self._refuse_overwritten(self.writes, self.shape)
+        shares: list[Any]
         if plan.raw_rule is not None and not create_graph:
-            return plan.raw_rule(g, values)  # type: ignore[no-any-return]  # of the right shape and dtype already
+            shares = plan.raw_rule(array_module(g), plan.wanted, g, *plan.pick_raw(values))
+            return shares if plan.all_wanted else [shares[k] for k in plan.inputs]
         if create_graph:
             values = plan.with_history(values, self.tensors, self)
-        shares: list[Any] = [rule(g, *pick(values)) for rule, pick in plan.rules]
+        shares = [rule(g, *pick(values)) for rule, pick in plan.rules]
         # Broadcasting and promotion are undone here and nowhere else: a share has the shape and dtype of its input.
         for k, x in enumerate(self.parents):
             share = shares[k]
@@ -157,3 +169,14 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+def refuse_stale(x: TensorBase, name: str) -> None:
+    """Refuse a tensor whose memory was given a new history through another tensor."""
+    assert x._writes is not None
+    if x.node.number < x._writes.last_recorded if x.node is not None else x.is_view:
+        raise RuntimeError(
+            f"{name}: this tensor of shape {tuple(x.shape)} shares memory with one that {x._writes.writer} has "
+            "changed since, so its history no longer describes its values. Take the view after the change, or "
+            "write without changing in place: y = x * 2 instead of x *= 2."
+        )

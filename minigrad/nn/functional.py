@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad import ops
-from minigrad.autograd.node import Node, TensorBase
+from minigrad.autograd.node import Node, TensorBase, tensor_of
 from minigrad.backend import Generator, array_module, default_generator, device_of
-from minigrad.ops import elu, hardtanh, leaky_relu, linear, logsigmoid, relu, relu6, sigmoid, silu, softplus, tanh
+from minigrad.ops import linear, logsigmoid, sigmoid, softplus, tanh
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -38,6 +40,32 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+# --------------------------------------------------------------------------------------------------------------
+# Activations that can overwrite their input
+
+
+def _can_overwrite(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """Give an activation PyTorch's ``inplace`` option."""
+
+    @functools.wraps(function, updated=())
+    def activation(input: Tensor, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
+        if inplace:
+            return input._overwrite(f"{function.__name__}_", function, args, kwargs)
+        return function(input, *args, **kwargs)
+
+    return activation
+
+
+elu, hardtanh, leaky_relu, relu6, silu = map(
+    _can_overwrite, (ops.elu, ops.hardtanh, ops.leaky_relu, ops.relu6, ops.silu)
+)
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0); its derivative at 0 is 0. With ``inplace=True`` the input itself is overwritten."""
+    return input.relu_() if inplace else ops.relu(input)
+
 
 # --------------------------------------------------------------------------------------------------------------
 # Softmax
@@ -84,6 +112,8 @@ def dropout(
     if not training or p == 0.0:
         return input
     array = input.array
+    if array.dtype.kind != "f":
+        raise RuntimeError(f"dropout: expected a floating tensor, got {array.dtype}; use x.float()")
     draw = (generator or default_generator(device_of(array))).uniform(array.shape)
     scale = array.dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
     mask = (draw >= p) * scale
@@ -158,16 +188,40 @@ def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
         raise ValueError(f"{name}: input has shape {tuple(a)} and target {tuple(b)}; {fix}")
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Mean squared error: mean of (x - t)^2."""
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Mean squared error: mean of (x - t)^2; with ``weight``, of its shape, sum of w (x - t)^2 / sum of w."""
+    _refuse_legacy("mse_loss", size_average, reduce)
     _check_same_shape("mse_loss", input, target)
-    return _reduced(ops.square(input - target), reduction)
+    return _weighted(ops.square(input - target), weight, reduction)
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Mean absolute error: mean of abs(x - t)."""
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Mean absolute error: mean of abs(x - t); ``weight`` as in :func:`mse_loss`."""
+    _refuse_legacy("l1_loss", size_average, reduce)
     _check_same_shape("l1_loss", input, target)
-    return _reduced(ops.absolute(input - target), reduction)
+    return _weighted(ops.absolute(input - target), weight, reduction)
+
+
+def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    if weight is None:
+        return _reduced(loss, reduction)
+    _check_same_shape("weight", loss, weight)
+    total = _reduced(loss * weight, "sum" if reduction == "mean" else reduction)
+    return total / weight.sum() if reduction == "mean" else total
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -182,8 +236,34 @@ def _in_range(labels: Any, classes: int) -> bool:
     return labels.size == 0 or bool(labels.view(_UNSIGNED.get(labels.dtype, labels.dtype)).max() < classes)
 
 
+def _check_scores(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
+    """Refuse what is no tensor of scores with something to compare them with; return the two arrays."""
+    try:
+        x, t = input.array, target.array
+    except AttributeError:
+        wrong = target if isinstance(input, TensorBase) else input
+        raise TypeError(
+            f"{name}: expected tensors, got {type(wrong).__name__}; wrap it in minigrad.tensor(...)"
+        ) from None
+    if x.dtype.kind != "f" or x.ndim == 0:
+        raise RuntimeError(
+            f"{name}: expected floating scores of shape (N, C), (C,) or (N, C, d1, ...), got {x.dtype} of shape "
+            f"{tuple(x.shape)}"
+        )
+    return x, t
+
+
+def _class_weight(name: str, weight: Tensor, x: Any) -> Tensor:
+    classes = x.shape[1 if x.ndim > 1 else 0]
+    if weight.shape != (classes,):
+        raise RuntimeError(
+            f"{name}: expected one weight for each of the {classes} classes, got shape {tuple(weight.shape)}"
+        )
+    return weight.to(x.dtype)
+
+
 def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> bool:
-    """Refuse labels ``t`` that do not fit the input ``x``; return whether all are in range, none to be ignored."""
+    """Refuse labels ``t`` that do not fit the input ``x``; return whether there are some and all of them count."""
     expected = x.shape[:1] if x.ndim == 2 else x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if t.dtype.kind not in "iu":
         raise RuntimeError(
@@ -192,10 +272,12 @@ def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> bool:
         )
     if t.shape != expected:
         hint = "; use target.squeeze(1)" if t.ndim == 2 and t.shape[1] == 1 else ""
+        if t.shape == x.shape:
+            hint = "; of one-hot rows take target.argmax(1), or target.float() as probabilities"
         raise ValueError(f"{name}: expected labels of shape {tuple(expected)}, got {tuple(t.shape)}{hint}")
     classes = x.shape[1 if x.ndim > 1 else 0]
     if _in_range(t, classes):
-        return True
+        return t.size > 0 and not 0 <= ignore_index < classes
     wrong = ((t < 0) | (t >= classes)) & (t != ignore_index)
     if bool(wrong.any()):
         at = tuple(int(i[0]) for i in wrong.nonzero())
@@ -255,12 +337,18 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None:
         _refuse_legacy("cross_entropy", size_average, reduce)
+    x, t = _check_scores("cross_entropy", input, target)
     node = input.node
     if node is not None and (node.plan.op is ops.softmax or node.plan.op.view):
         _warn_of_softmax(node)
-    x, t = input.array, target.array
     dim = 1 if x.ndim > 1 else 0
+    if weight is not None:
+        weight = _class_weight("cross_entropy", weight, x)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
     if t.dtype.kind == "f" and t.shape == x.shape:
+        if ignore_index >= 0:
+            raise RuntimeError("cross_entropy: ignore_index names a label, but the target holds probabilities")
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
     plain = _check_labels("cross_entropy", x, t, ignore_index)
     if plain and x.ndim == 2 and weight is None and label_smoothing == 0.0 and reduction == "mean":
@@ -322,8 +410,10 @@ def nll_loss(
     sum of w l / sum of w.
     """
     _refuse_legacy("nll_loss", size_average, reduce)
-    _check_labels("nll_loss", input.array, target.array, ignore_index)
-    t = target.array
+    x, t = _check_scores("nll_loss", input, target)
+    if weight is not None:
+        weight = _class_weight("nll_loss", weight, x)
+    _check_labels("nll_loss", x, t, ignore_index)
     dim = 1 if input.ndim > 1 else 0
     xp = array_module(t)
     labels = xp.where(t == ignore_index, 0, t)
@@ -350,12 +440,12 @@ def binary_cross_entropy(
     _refuse_legacy("binary_cross_entropy", size_average, reduce)
     _check_same_shape("binary_cross_entropy", input, target)
     _check_float_target("binary_cross_entropy", target)
-    x = input.array
-    if x.size and not bool(((x >= 0) & (x <= 1)).all()):
-        raise RuntimeError(
-            f"binary_cross_entropy: expected probabilities between 0 and 1, got values from {x.min()} to {x.max()}; "
-            "apply sigmoid first, or use binary_cross_entropy_with_logits"
-        )
+    for what, x in (("probabilities", input.array), ("targets", target.array)):
+        if x.size and not bool(((x >= 0) & (x <= 1)).all()):
+            fix = "; apply sigmoid first, or use binary_cross_entropy_with_logits" if x is input.array else ""
+            raise RuntimeError(
+                f"binary_cross_entropy: expected {what} between 0 and 1, got values from {x.min()} to {x.max()}{fix}"
+            )
     loss = ops.binary_cross_entropy(input, target)
     return _reduced(loss if weight is None else loss * weight, reduction)
 
@@ -408,8 +498,11 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     labels = tensor.array
     if labels.dtype.kind not in "iu":
         raise RuntimeError(f"one_hot: expected integer labels, got {labels.dtype}; use .long()")
+    if num_classes < 0 and labels.size == 0:
+        raise RuntimeError("one_hot: without labels the number of classes cannot be seen; pass num_classes=")
     classes = num_classes if num_classes >= 0 else int(labels.max()) + 1
     if not _in_range(labels, classes):
         raise RuntimeError(f"one_hot: expected labels from 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
     xp = array_module(labels)
-    return Tensor(xp.equal(labels[..., None], xp.arange(classes))).long()
+    encoded: Tensor = tensor_of((labels[..., None] == xp.arange(classes)).astype(np.int64))
+    return encoded

@@ -14,7 +14,8 @@ from minigrad.backend import Device, DeviceLike
 from minigrad.nn.hooks import Hook, call_with_hooks
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.state import IncompatibleKeys, load
-from minigrad.tensor import RemovableHandle, Tensor, checked_dtype, float32, float64
+from minigrad.ops.promotion import checked_dtype
+from minigrad.tensor import RemovableHandle, Tensor, float32, float64
 
 
 class Module:

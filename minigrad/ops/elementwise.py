@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from minigrad.ops.op import op
+from minigrad.ops.promotion import result_type
 
 # --------------------------------------------------------------------------------------------------------------
 # Arithmetic
@@ -52,7 +53,7 @@ div.derivative(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
 neg.derivative(x=lambda g: -g)
 
 
-@op(apart=("weight",))
+@op
 def lerp(xp: Any, a: Any, b: Any, weight: Any, /) -> Any:
     """a + w (b - a), from a at w = 0 to b at w = 1;   d = (1 - w) da + w db + (b - a) dw"""
     return a + weight * (b - a)
@@ -81,6 +82,8 @@ def _power_base(g: Any, a: Any, b: Any) -> Any:
 
 
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if isinstance(a, (int, float)) and a > 0:
+        return g * (y * math.log(a))
     # 0^b stays 0 for b >= 0, whatever log(0) says.
     zero = logical_and(eq(a, 0), ge(b, 0))
     return where(zero, 0.0, g * (y * log(where(zero, 1.0, a))))
@@ -499,7 +502,10 @@ minimum.derivative(
 @op(apart=("condition",))
 def where(xp: Any, condition: Any, a: Any, b: Any, /) -> Any:
     """a where condition holds, else b;   d = da where it holds, else db"""
-    return xp.where(condition, a, b)
+    y = xp.where(condition, a, b)
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):  # of two numbers NumPy makes float64
+        y = y.astype(result_type(a, b))
+    return y
 
 
 # Not g * condition: an infinite g times False would be NaN.
@@ -509,6 +515,8 @@ where.derivative(a=lambda g, condition: where(condition, g, 0.0), b=lambda g, co
 @op
 def clamp(xp: Any, x: Any, min: Any = None, max: Any = None, /) -> Any:
     """x held between min and max;   d = dx inside and at the bounds, dmin below, dmax above"""
+    if min is None and max is None:
+        raise ValueError("expected min, max or both")
     if min is not None:
         x = xp.maximum(x, min)
     return x if max is None else xp.minimum(x, max)

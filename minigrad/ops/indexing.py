@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.autograd.node import TensorBase
 from minigrad.backend import is_array
-from minigrad.ops.op import op
+from minigrad.ops.op import broadcast_to, op
 from minigrad.ops.shape import wrap_dim
 
 # --------------------------------------------------------------------------------------------------------------
@@ -28,7 +28,9 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, TensorBase):
         if index.dtype.kind == "f":
             raise IndexError("index: tensors used as indices must be integer or boolean, got a floating one")
-        return index.array
+        if index.dtype == np.uint8:
+            raise IndexError("index: uint8 tensors are masks to PyTorch and indices to NumPy; use .bool() or .long()")
+        return index.array.copy()  # rules keep it, and nobody would notice if it was overwritten
     if isinstance(index, list):
         found = np.asarray([plain_index(part) for part in index])
         return found.astype(np.int64) if found.size == 0 else found
@@ -45,8 +47,8 @@ def _refuse_ambiguous(index: tuple[Any, ...]) -> None:
         arrays = marks.replace("n", "").strip("s")
         if "s" not in arrays and "s" in marks[: marks.index("a")]:
             raise IndexError(
-                "index: with a slice between a number and an array, NumPy and PyTorch order the dimensions differently; "
-                "index in two steps: x[0][:, rows] instead of x[0, :, rows]"
+                "index: with a slice between a number and an array, NumPy and PyTorch order the dimensions differently"
+                "; index in two steps: x[0][:, rows] instead of x[0, :, rows]"
             )
 
 
@@ -106,6 +108,8 @@ def _along(xp: Any, index: Any, dim: int) -> Any:
 @op(promote=None)
 def gather(xp: Any, x: Any, index: Any, /, dim: int) -> Any:
     """y[i, j] = x[index[i, j], j] for dim 0, x[i, index[i, j]] for dim 1;   dx adds up where it was read"""
+    if index.ndim != x.ndim:
+        raise ValueError("expected an index with as many dimensions as x")
     return x[_along(xp, index, wrap_dim(dim, x.ndim))]
 
 
@@ -122,8 +126,16 @@ spread.derivative(v=lambda g, index, dim: gather(g, index, dim))
 
 
 def take_along_dim(x: Any, indices: Any, dim: int) -> Any:
-    """Return the entries of ``x`` at ``indices`` along ``dim``: what ``argmax(keepdim=True)`` or ``argsort`` found."""
-    return gather(x, indices, dim)
+    """Return the entries of ``x`` at ``indices`` along ``dim``: what ``argmax(keepdim=True)`` or ``argsort`` found.
+
+    The other dimensions broadcast.
+    """
+    at = wrap_dim(dim, len(x.shape))
+    shape = [
+        *np.broadcast_shapes((*x.shape[:at], 1, *x.shape[at + 1 :]), (*indices.shape[:at], 1, *indices.shape[at + 1 :]))
+    ]
+    x = broadcast_to(x, (*shape[:at], x.shape[at], *shape[at + 1 :]))
+    return gather(x, broadcast_to(indices, (*shape[:at], indices.shape[at], *shape[at + 1 :])), at)
 
 
 def index_select(x: Any, dim: int, index: Any) -> Any:
@@ -133,5 +145,6 @@ def index_select(x: Any, dim: int, index: Any) -> Any:
 
 
 def masked_select(x: Any, mask: Any) -> Any:
-    """Return the entries of ``x`` where ``mask`` is True, as a 1-D tensor."""
-    return getitem(x, plain_index(mask))
+    """Return the entries of ``x`` where ``mask`` is True, as a 1-D tensor; the two broadcast."""
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    return getitem(broadcast_to(x, shape), plain_index(broadcast_to(mask, shape)))

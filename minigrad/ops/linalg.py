@@ -18,9 +18,12 @@ from minigrad.ops.shape import movedim, permute, reshape, transpose, unsqueeze
 @op(promote="exact")
 def matmul(xp: Any, a: Any, b: Any, /) -> Any:
     """a @ b: y_ij = sum_k a_ik b_kj, batched over leading dims;   da = g @ b^T, db = a^T @ g"""
-    if b.ndim == 2 and a.ndim > 2:  # one large product instead of many small ones
-        return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
-    return a @ b
+    try:
+        if b.ndim == 2 and a.ndim > 2:  # one large product instead of many small ones
+            return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+        return a @ b
+    except ValueError:
+        raise ValueError("the last dimension of a and the last but one of b must be equal, the others fit") from None
 
 
 def _matmul_a(g: Any, a_shape: Any, b: Any) -> Any:

@@ -38,7 +38,7 @@ from typing import Any, overload
 import numpy as np
 
 from minigrad.autograd.grad_mode import mode
-from minigrad.autograd.node import Node, TensorBase, tensor_of
+from minigrad.autograd.node import Node, TensorBase, refuse_stale, tensor_of
 from minigrad.backend import array_module, device_of, is_array
 from minigrad.ops.promotion import FLOAT32, FLOAT64, get_default_dtype, result_type
 
@@ -135,7 +135,7 @@ class Op:
         # 1. Unwrap: arrays for the forward; parents, and one bit each, for the inputs whose gradient is wanted.
         values = list(args)
         kind = dtype = None
-        alike = True
+        alike, mixed = True, False
         wanted = 0
         parents: list[Any] = []
         for k, bit, promoted in self._inputs:
@@ -149,14 +149,18 @@ class Op:
                 if x._requires_grad:
                     wanted |= bit
                     parents.append(x.node or x)
-                if x._writes is not None and x._writes.last_recorded:
-                    _refuse_stale(x, self.name)
+                if x._writes is not None and x._writes.last_recorded and mode.recording:
+                    refuse_stale(x, self.name)
+            else:
+                mixed = True
         if kind is None:  # called with arrays: compute, that is all
             xp = np if type(values[0]) is np.ndarray else array_module(values[0])
             y = self.forward(xp, *values)
             return y[0] if self.keeps else y
         # 2. Check devices and apply promotion. Floats of one dtype on the CPU need neither.
         xp = np
+        if mixed:  # NumPy's numbers are as weak as Python's: float32 times np.float64(2) is float32
+            values = [x.item() if isinstance(x, np.generic) else x for x in values]
         if not alike or kind is not np.ndarray or not (dtype is FLOAT32 or dtype is FLOAT64):
             xp = self._reconcile(values)
         # 3. Run the forward.
@@ -282,21 +286,11 @@ class Plan:
         self.keep_tensors = _picker(tensors)
         self.tensors_at = [kept.index(position) for position in tensors]
         self.rules = [(rule, _picker(map(kept.index, need))) for rule, need in zip(rules, needs, strict=True)]
-        self.raw_rule = None
-        if op.raw_rule is not None:
-            self.raw_rule = self._raw_rule(op.raw_rule, _picker(map(kept.index, raw_needs)))
+        self.raw_rule = op.raw_rule
+        self.pick_raw = _picker(map(kept.index, raw_needs))
+        self.wanted = [k in self.inputs for k in range(len(op.inputs))]
+        self.all_wanted = all(self.wanted)
         self.fit = fit
-
-    def _raw_rule(self, rule: Rule, pick: Callable[[Any], Any]) -> Callable[[Any, Any], list[Any]]:
-        """Return ``rule`` as a function of the gradient and the kept values that gives the shares wanted here."""
-        inputs = self.inputs
-        wanted = [k in inputs for k in range(len(self.op.inputs))]
-
-        def run(g: Any, values: Any) -> list[Any]:
-            shares = rule(np if type(g) is np.ndarray else array_module(g), wanted, g, *pick(values))
-            return shares if len(inputs) == len(wanted) else [shares[k] for k in inputs]
-
-        return run
 
     def with_history(self, values: Sequence[Any], tensors: Sequence[Any], node: Node) -> list[Any]:
         """Return the kept values with tensors in place of arrays, so that rules are recorded in their turn."""
@@ -410,17 +404,6 @@ def _share_writes(base: TensorBase, view: TensorBase) -> None:
     if y is x or (y.base is not None and (y.base is x or y.base is x.base)):
         view._writes = base.writes()
         view.is_view = True
-
-
-def _refuse_stale(x: TensorBase, name: str) -> None:
-    """Refuse a tensor whose memory was given a new history through another tensor."""
-    assert x._writes is not None
-    if x.node.number < x._writes.last_recorded if x.node is not None else x.is_view:
-        raise RuntimeError(
-            f"{name}: this tensor of shape {tuple(x.shape)} shares memory with one that {x._writes.writer} has "
-            "changed since, so its history no longer describes its values. Take the view after the change, or "
-            "write without changing in place: y = x * 2 instead of x *= 2."
-        )
 
 
 # --------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,11 @@ import numpy as np
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 INT64, BOOL = np.dtype(np.int64), np.dtype(np.bool_)
 
+PYTORCH_NAMES = {
+    **{"float32": "Float", "float64": "Double", "bool": "Bool"},
+    **{"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte"},
+}
+
 _default = FLOAT32
 
 
@@ -30,12 +35,26 @@ def set_default_dtype(dtype: Any) -> None:
     _default = np.dtype(dtype)
 
 
+def checked_dtype(dtype: Any) -> Any:
+    """Return a NumPy dtype that minigrad computes in; refuse the others with a sentence."""
+    found = np.dtype(dtype)
+    found = np.dtype(found.type)  # NumPy's one object for it, in this machine's byte order: ops compare with ``is``
+    if found.kind not in "biuf" or found.itemsize > 8:
+        raise TypeError(
+            f"dtype {found}: minigrad computes in booleans, integers, float32 and float64 "
+            "(complex, strings and objects are not supported)"
+        )
+    if found == np.float16:
+        raise TypeError("dtype float16: half precision is slow and inexact on the CPU; use float32")
+    return found
+
+
 def category(dtype: Any) -> int:
     """Return 0 for booleans, 1 for integers, 2 for floats."""
     return {"b": 0, "u": 1, "i": 1, "f": 2}.get(dtype.kind, 3)
 
 
-def _join(a: Any, b: Any) -> Any:
+def join(a: Any, b: Any) -> Any:
     """Join two dtypes: the one of the higher category, or the one that holds both."""
     if a is None or b is None:
         return b if a is None else a
@@ -68,11 +87,11 @@ def result_type(*operands: Any) -> Any:
         if x is None:
             continue
         if isinstance(x, (bool, int, float, np.generic)):
-            number = _join(number, of_number(x))
+            number = join(number, of_number(x))
         elif x.ndim:
-            dimensioned = _join(dimensioned, x.dtype)
+            dimensioned = join(dimensioned, x.dtype)
         else:
-            scalar = _join(scalar, x.dtype)
+            scalar = join(scalar, x.dtype)
     result = None
     for candidate in (dimensioned, scalar, number):  # a later one counts only if its category is higher
         if result is None or (candidate is not None and category(candidate) > category(result)):

@@ -8,30 +8,34 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from minigrad.autograd.node import TensorBase
+from minigrad.backend import is_array
 from minigrad.ops.elementwise import absolute as abs
-from minigrad.ops.elementwise import eq, exp, power, sqrt, square, where
-from minigrad.ops.indexing import take_along_dim
+from minigrad.ops.elementwise import eq, exp, maximum, minimum, power, sqrt, square, where
+from minigrad.ops.indexing import gather
 from minigrad.ops.op import broadcast_to, op
 from minigrad.ops.promotion import INT64
-from minigrad.ops.shape import Dims, movedim, reshape, squeeze, unsqueeze, wrap_dim, wrap_dims
+from minigrad.ops.shape import Dims, movedim, numpy_names, reshape, squeeze, unsqueeze, wrap_dim, wrap_dims
 
 
 def keep_dims(reduced: Any, shape: tuple[int, ...], dim: Dims) -> Any:
     """Return a reduced array with the reduced dimensions back, of size 1."""
     if len(reduced.shape) == len(shape):
         return reduced
-    gone = wrap_dims(dim, len(shape))
+    gone = wrap_dims(axes(dim), len(shape))
     return reshape(reduced, tuple(1 if d in gone else n for d, n in enumerate(shape)))
 
 
-def axes(dim: Dims) -> Any:
-    """Return ``dim`` as NumPy takes it, which refuses a list."""
-    return tuple(dim) if isinstance(dim, list) else dim
+def axes(dim: Dims, keepdim: bool = False, empty: Any = None) -> Any:
+    """Return ``dim`` as NumPy takes it, which refuses lists, and reduces nothing for () where PyTorch reduces all."""
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"keepdim: expected True or False, got {keepdim!r}; several dims go into a tuple: dim=(0, 1)")
+    return dim if dim is None or isinstance(dim, int) else tuple(dim) or empty
 
 
 def count(shape: tuple[int, ...], dim: Dims) -> int:
     """Return how many entries of ``shape`` become one when ``dim`` is reduced."""
-    return math.prod(shape[d] for d in wrap_dims(dim, len(shape)))
+    return math.prod(shape[d] for d in wrap_dims(axes(dim), len(shape)))
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -43,21 +47,24 @@ def sum_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False, dtype: Any
     """sum of x along dim;   d = sum of dx: every entry gets the whole g"""
     if dtype is None and x.dtype.kind == "u":  # NumPy's choice would be uint64
         dtype = INT64
-    return x.sum(axis=axes(dim), keepdims=keepdim, dtype=dtype)
+    return x.sum(axis=axes(dim, keepdim), keepdims=keepdim, dtype=dtype)
 
 
 @op(promote=None)
-def mean(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
+def mean(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """sum of x along dim / n;   d = sum of dx / n"""
+    if dtype is not None:
+        x = x.astype(dtype)
     if x.dtype.kind != "f":
         raise RuntimeError(f"mean: expected a floating tensor, got {x.dtype}; call x.float().mean()")
-    return x.sum(axis=axes(dim), keepdims=keepdim) / x.dtype.type(count(x.shape, dim))
+    return x.sum(axis=axes(dim, keepdim), keepdims=keepdim) / x.dtype.type(count(x.shape, dim))
 
 
 sum_.derivative(x=lambda g, x_shape, dim: broadcast_to(keep_dims(g, x_shape, dim), x_shape))
 mean.derivative(x=lambda g, x_shape, dim: broadcast_to(keep_dims(g / count(x_shape, dim), x_shape, dim), x_shape))
 
 
+@numpy_names
 def var(
     x: Any, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -72,6 +79,7 @@ def var(
     return spread / max(count(x.shape, dim) - less, 0)
 
 
+@numpy_names
 def std(
     x: Any, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -84,9 +92,11 @@ def std(
 
 
 @op(promote=None)
-def prod(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
+def prod(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """product of x along dim;   d = sum of dx times the product of all the others"""
-    return x.prod(axis=dim, keepdims=keepdim, dtype=INT64 if x.dtype.kind == "u" else None)
+    if dtype is None and x.dtype.kind == "u":
+        dtype = INT64
+    return x.prod(axis=axes(dim, keepdim), keepdims=keepdim, dtype=dtype)
 
 
 def _prod_rule(g: Any, x: Any, dim: int | None) -> Any:
@@ -129,13 +139,13 @@ def _prod_raw(xp: Any, wanted: Any, g: Any, x: Any, dim: int | None) -> Any:
 @op(promote=None)
 def amax(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """largest x along dim;   d = dx of the largest, in equal parts where several are"""
-    return x.max(axis=axes(dim), keepdims=keepdim)
+    return x.max(axis=axes(dim, keepdim), keepdims=keepdim)
 
 
 @op(promote=None)
 def amin(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """smallest x along dim;   d = dx of the smallest, in equal parts where several are"""
-    return x.min(axis=axes(dim), keepdims=keepdim)
+    return x.min(axis=axes(dim, keepdim), keepdims=keepdim)
 
 
 def _extreme_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
@@ -150,13 +160,13 @@ amin.derivative(x=_extreme_rule)
 @op(promote=None)
 def argmax(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
     """where the largest x along dim is, the first if there are several"""
-    return x.argmax(axis=dim, keepdims=keepdim)
+    return x.argmax(axis=axes(dim, keepdim), keepdims=keepdim)
 
 
 @op(promote=None)
 def argmin(xp: Any, x: Any, /, dim: int | None = None, keepdim: bool = False) -> Any:
     """where the smallest x along dim is, the first if there are several"""
-    return x.argmin(axis=dim, keepdims=keepdim)
+    return x.argmin(axis=axes(dim, keepdim), keepdims=keepdim)
 
 
 class ValuesIndices(NamedTuple):
@@ -171,20 +181,28 @@ def _extreme(x: Any, dim: int, keepdim: bool, find: Any) -> ValuesIndices:
     if not x.shape:
         return ValuesIndices(x, find(x))
     indices = find(x, dim, True)
-    values = take_along_dim(x, indices, dim)
+    values = gather(x, indices, dim)
+    axes(dim, keepdim)
     return ValuesIndices(values, indices) if keepdim else ValuesIndices(squeeze(values, dim), squeeze(indices, dim))
 
 
-def max_(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+@numpy_names
+def max_(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the largest entry, or (values, indices) of the largest along ``dim``.
 
     Over all entries the gradient is split evenly between equals; along ``dim`` the entry at ``indices`` gets it.
+    A tensor in place of ``dim`` is compared with entry by entry, as :func:`maximum` does.
     """
+    if isinstance(dim, TensorBase) or is_array(dim):
+        return maximum(x, dim)
     return amax(x) if dim is None else _extreme(x, dim, keepdim, argmax)
 
 
-def min_(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the smallest entry, or (values, indices) of the smallest along ``dim``; ties as in :func:`max`."""
+@numpy_names
+def min_(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return the smallest entry, or (values, indices) of the smallest along ``dim``; all as in :func:`max`."""
+    if isinstance(dim, TensorBase) or is_array(dim):
+        return minimum(x, dim)
     return amin(x) if dim is None else _extreme(x, dim, keepdim, argmin)
 
 
@@ -195,7 +213,7 @@ def min_(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 @op(promote=None)
 def vector_norm(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """sqrt(sum of x^2) along dim;   d = sum of x dx / y, 0 at the origin"""
-    return xp.sqrt((x * x).sum(axis=axes(dim), keepdims=keepdim))
+    return xp.sqrt((x * x).sum(axis=axes(dim, keepdim), keepdims=keepdim))
 
 
 def _norm_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
@@ -206,11 +224,14 @@ def _norm_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
 vector_norm.derivative(x=_norm_rule)
 
 
+@numpy_names
 def norm(x: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False) -> Any:
     """p-norm of the entries along ``dim``: (sum |x|^p)^(1/p), largest |x| for inf, number of non-zeros for 0.
 
     ``p="fro"``, the Frobenius norm, is the 2-norm of all entries.
     """
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"norm: expected a floating tensor, got {x.dtype}; call x.float().norm()")
     if p in (2, None, "fro"):
         return vector_norm(x, dim, keepdim)
     if isinstance(p, str):
@@ -229,11 +250,12 @@ def norm(x: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = Fa
 @op(promote="float")
 def logsumexp(xp: Any, x: Any, /, dim: Dims, keepdim: bool = False) -> Any:
     """log(sum of e^x) along dim, without overflow;   d = sum of softmax(x) dx"""
-    top = x.max(axis=axes(dim), keepdims=True)
+    dim = axes(dim, keepdim)
+    top = x.max(axis=dim, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0)  # all -inf: -inf - (-inf) would be NaN
-    total = xp.exp(x - top).sum(axis=axes(dim), keepdims=True)
+    total = xp.exp(x - top).sum(axis=dim, keepdims=True)
     y = xp.where(total > 0, xp.log(xp.where(total > 0, total, 1)), -xp.inf) + top
-    return y if keepdim else y.squeeze(axes(dim))
+    return y if keepdim else y.squeeze(dim)
 
 
 def _logsumexp_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
@@ -249,13 +271,13 @@ logsumexp.derivative(x=_logsumexp_rule)
 @op(promote=None, name="all")
 def all_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """whether every entry along dim is true (not 0)"""
-    return x.all(axis=axes(dim), keepdims=keepdim)
+    return x.all(axis=axes(dim, keepdim, ()), keepdims=keepdim)
 
 
 @op(promote=None, name="any")
 def any_(xp: Any, x: Any, /, dim: Dims = None, keepdim: bool = False) -> Any:
     """whether some entry along dim is true (not 0)"""
-    return x.any(axis=axes(dim), keepdims=keepdim)
+    return x.any(axis=axes(dim, keepdim, ()), keepdims=keepdim)
 
 
 @op(promote=None)

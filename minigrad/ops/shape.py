@@ -5,11 +5,13 @@ Reshaping, permuting and expanding return views, which share the memory of their
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.ops.op import Variadic, broadcast_to, op
+from minigrad.ops.op import _NUMPY_NAMES, Variadic, broadcast_to, op
 
 Dims = int | Sequence[int] | None
 
@@ -32,6 +34,31 @@ def wrap_dims(dim: Dims, ndim: int) -> tuple[int, ...]:
     if len(set(dims)) < len(dims):
         raise RuntimeError(f"dims {tuple(dim)} name a dimension twice")
     return dims if ndim else ()
+
+
+def shape_from(sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """Return the shape in ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
+    if size is not None:
+        sizes = (size,)
+    elif not sizes:
+        raise TypeError("expected a shape, as (2, 3) or ((2, 3)); () is that of a single number")
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = tuple(sizes[0])
+    if not all(hasattr(n, "__index__") for n in sizes):
+        raise TypeError(f"expected a shape of integers, got {sizes}")
+    return tuple(map(operator.index, sizes))
+
+
+def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function take ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as ops do; decorator."""
+
+    @functools.wraps(function)
+    def renaming(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
+        return function(*args, **kwargs)
+
+    return renaming
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -69,15 +96,19 @@ transpose.derivative(x=lambda g, dim0, dim1: transpose(g, dim0, dim1))
 def expand(x: Any, size: Sequence[int]) -> Any:
     """Repeat along dimensions of size 1, and along new ones in front, without copying; -1 keeps a size."""
     new = len(size) - len(x.shape)
+    if -1 in size[: max(new, 0)]:
+        raise RuntimeError(f"expand: -1 keeps a size, and the new dimensions in front have none: {tuple(size)}")
     return broadcast_to(x, tuple(n if n != -1 else x.shape[k - new] for k, n in enumerate(size)))
 
 
+@numpy_names
 def squeeze(x: Any, dim: Dims = None) -> Any:
     """Drop dimensions of size 1: all, or those of ``dim`` that have it."""
     dims = wrap_dims(dim, len(x.shape))
     return reshape(x, tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in dims))
 
 
+@numpy_names
 def unsqueeze(x: Any, dim: int) -> Any:
     """Insert a dimension of size 1 before ``dim``."""
     at = wrap_dim(dim, len(x.shape) + 1)
@@ -121,6 +152,7 @@ def concatenate(xp: Any, *tensors: Any, dim: int, sizes: Sequence[int]) -> Any:
 concatenate.derivative(lambda i: lambda g, dim, sizes: narrow(g, dim, sum(sizes[:i]), sizes[i]))
 
 
+@numpy_names
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors along an existing dimension; all others must agree.
 
@@ -130,7 +162,10 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """
     if not tensors:
         raise ValueError("cat: expected at least one tensor, got an empty list")
-    dim = wrap_dim(dim, len(tensors[0].shape))
+    shape = max((x.shape for x in tensors), key=len)
+    dim = wrap_dim(dim, len(shape))
+    if len(shape) > 1:  # tensor([]) goes with everything: lists that are to grow start with it
+        tensors = [x if x.shape != (0,) else reshape(x, (*shape[:dim], 0, *shape[dim + 1 :])) for x in tensors]
     for k, x in enumerate(tensors):
         others = [n for d, n in enumerate(x.shape) if d != dim]
         if len(x.shape) == 0 or others != [n for d, n in enumerate(tensors[0].shape) if d != dim]:
@@ -141,6 +176,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return concatenate(*tensors, dim=dim, sizes=tuple(x.shape[dim] for x in tensors))
 
 
+@numpy_names
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors of one shape along a new dimension.
 

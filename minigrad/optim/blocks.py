@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.node import date_writes
 from minigrad.backend import Array, array_module
 
 # Elements updated at a time. On the CPU the half dozen arrays of a slice stay in a cache of 1 MB; a GPU has no such
@@ -29,14 +30,19 @@ class Layout:
     """The blocks of a group, and what they were made for."""
 
     def __init__(self, params: list[Any], names: list[str], blocks: list[Block]) -> None:
-        self.params = params
-        self.arrays = [p.array for p in params]
+        self.params = list(params)
+        self.arrays = _trained(params)
         self.names = names
         self.blocks = blocks
 
     def fits(self, params: list[Any], buffers: dict[str, float]) -> bool:
-        """Return whether these are still the parameters with a gradient, their arrays, and the state they need."""
-        return same(params, self.params) and same([p.array for p in params], self.arrays) and [*buffers] == self.names
+        """Return whether these are still the parameters, their arrays, those with a gradient, and their state."""
+        return same(params, self.params) and same(_trained(params), self.arrays) and [*buffers] == self.names
+
+
+def _trained(params: list[Any]) -> list[Any]:
+    """Return the array of each parameter, and None for those without a gradient."""
+    return [p.array if p._grad is not None else None for p in params]
 
 
 class Block:
@@ -69,6 +75,7 @@ class Block:
         else:
             self.p = self.g = like.reshape(-1)
         self.pieces = self.split(self.p)
+        self.writes = [p.writes() for p in params]
         slices = [slice(start, min(start + limit, size)) for start in range(0, size, limit)]
         workers = _threads() if self.xp is np and size >= THREADED else 1
         share = max(1, -(-len(slices) // workers))
@@ -118,8 +125,7 @@ class Block:
         for name, array in self.shown.items():
             array[()] = self.scalars[name]
         self.scalars["first"] = False
-        for p in self.params:
-            p.writes().add("optimizer.step()")
+        date_writes(self.writes, "optimizer.step()")
 
 
 def _nobody_else_holds(p: Any) -> bool:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import copy
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from operator import is_
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +29,7 @@ import numpy as np
 from minigrad.autograd.grad_mode import enable_grad
 from minigrad.autograd.node import TensorBase, tensor_of
 from minigrad.backend import Array, array_module, device_of, is_array, to_device
-from minigrad.optim.blocks import Block, Layout, Slice, gatherings, in_threads, same
+from minigrad.optim.blocks import Block, Layout, Slice, gatherings, in_threads
 
 Group = dict[str, Any]  # "params" and the options they share
 State = dict[str, Any]
@@ -161,7 +162,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if not same(_entries(self.state), self._known):
+        if not all(map(is_, _entries(self.state), self._known)):
             self._layouts.clear()  # somebody loaded, replaced or removed state
         for group in self.param_groups:
             self.update_group(group)
@@ -170,10 +171,9 @@ class Optimizer:
 
     def update_group(self, group: Group) -> None:
         """Update the parameters of one group that have a gradient."""
-        params = [p for p in group["params"] if p._grad is not None]
         layout = self._layouts.get(id(group))
-        if layout is None or not layout.fits(params, self.buffers(group)):
-            layout = self._lay_out(group, params)
+        if layout is None or not layout.fits(group["params"], self.buffers(group)):
+            layout = self._lay_out(group)
         for block in layout.blocks:
             self.advance(block.scalars, group)
             g = block.gather()
@@ -210,14 +210,16 @@ class Optimizer:
 
     def _forget_layouts(self) -> None:
         self._layouts: dict[int, Layout] = {}  # by the id of the group
-        self._known: list[Any] = []  # the state as the layouts know it
+        self._known: list[Any] = [_END]  # the state as the layouts know it
         self._work: dict[Any, list[Array]] = {}
 
-    def _lay_out(self, group: Group, params: list[Any]) -> Layout:
-        """Arrange ``params`` in blocks that share dtype, device and scalars, and their state beside them."""
+    def _lay_out(self, group: Group) -> Layout:
+        """Arrange what has a gradient in blocks that share dtype, device and scalars, and the state beside them."""
         buffers, scalars = self.buffers(group), self.scalars(group)
         alike: dict[Any, list[Any]] = {}
-        for p in params:
+        for p in group["params"]:
+            if p._grad is None:
+                continue
             state = self.state[p] if buffers or scalars else {}
             values = {name: float(state.get(name, start)) for name, start in scalars.items()}
             first = any(state.get(name) is None for name in buffers)
@@ -235,8 +237,8 @@ class Optimizer:
                     for name, array in block.shown.items():
                         self.state[p][name] = tensor_of(_read_only(array))
                 blocks.append(block)
-        layout = self._layouts[id(group)] = Layout(params, list(buffers), blocks)
-        self._known = _entries(self.state)
+        layout = self._layouts[id(group)] = Layout(group["params"], list(buffers), blocks)
+        self._known = list(_entries(self.state))
         return layout
 
     def _workspace(self, like: Array, size: int, worker: int = 0) -> list[Array]:
@@ -403,8 +405,12 @@ class Optimizer:
         self._forget_layouts()
 
 
-def _entries(state: dict[Any, State]) -> list[Any]:
-    return list(chain.from_iterable(map(dict.values, state.values())))
+_END = object()
+
+
+def _entries(state: dict[Any, State]) -> Iterator[Any]:
+    """Go through all entries of all parameters' state; a mark at the end tells a longer state from a shorter one."""
+    return chain(chain.from_iterable(map(dict.values, state.values())), (_END,))
 
 
 def _read_only(array: Array) -> Array:

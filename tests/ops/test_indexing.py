@@ -271,3 +271,12 @@ def test_a_number_a_slice_and_an_array_are_refused() -> None:
     assert x[0][:, [1, 1]].shape == (4, 2)
     assert x[[1, 1], :, 0].shape == (2, 4)
     assert x[:, 0, [1, 1]].shape == (2, 2)
+
+
+def test_expand_keeps_only_sizes_that_are_there() -> None:
+    x = minigrad.zeros(2, 3)
+    assert x.expand(4, -1, 3).shape == (4, 2, 3)
+    with pytest.raises(RuntimeError, match="expand: -1 keeps a size"):
+        x.expand(-1, 2, 3)
+    with pytest.raises(RuntimeError, match="broadcast_to: "):
+        x.expand(3, 3)

@@ -94,7 +94,8 @@ def test_every_op_has_samples() -> None:
     sheets = [f for f in vars(ops).values() if getattr(f, "__module__", "").startswith("minigrad.ops.")]
     composed = {f.__name__ for f in sheets if inspect.isfunction(f)}
     helpers = {"op", "get_default_dtype", "result_type", "set_default_dtype", "plain_index"}
-    missing = (set(ops.registry) | composed) - helpers - {row.op for row in ROWS}
+    registered = {name for name, f in ops.registry.items() if f.__module__.startswith("minigrad.")}
+    missing = (registered | composed) - helpers - {row.op for row in ROWS}
     assert not missing, f"no row in tests/ops/samples.py for {sorted(missing)}"
 
 
@@ -391,3 +392,49 @@ def test_integer_dtypes_are_those_of_pytorch(row: Row, torch: Any) -> None:
         for a, b in zip(results, listed(in_torch(torch, row)(*theirs, **torch_options)), strict=True):
             assert a.dtype == b.numpy().dtype and tuple(a.shape) == tuple(b.shape), sample
             np.testing.assert_allclose(a.array, b.numpy(), rtol=1e-5, err_msg=repr(sample))
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# The table itself: does it notice a wrong rule?
+
+STAIRCASES = {"sign", "floor", "ceil", "round", "trunc", "floor_divide"}  # their slope is 0, and 1.001 * 0 is 0
+
+
+SLOPED = [name for name, f in ops.registry.items() if getattr(f, "rules", None) and name not in STAIRCASES]
+
+
+@pytest.mark.parametrize("name", SLOPED)
+def test_a_rule_that_is_wrong_by_a_thousandth_is_noticed(name: str) -> None:
+    f = ops.registry[name]
+    rows = [row for row in ROWS if row.op == name]
+
+    def notice() -> None:
+        for row in rows:
+            test_first_derivatives(row)
+            test_second_derivatives(row)
+            test_rules_give_the_same_on_arrays_and_on_tensors(row)
+
+    for argument, rule in list(f.rules.items()):
+
+        @functools.wraps(rule)  # the op reads the names of its arguments
+        def wrong(*args: Any, rule: Any = rule) -> Any:
+            return rule(*args) * 1.001
+
+        f.derivative(**{argument: wrong})
+        try:
+            with pytest.raises((minigrad.autograd.GradcheckError, AssertionError)):
+                notice()
+        finally:
+            f.derivative(**{argument: rule})
+    if (raw_rule := f.raw_rule) is not None:
+
+        @functools.wraps(raw_rule)
+        def wrong_raw(*args: Any) -> Any:
+            return [None if share is None else share * 1.001 for share in raw_rule(*args)]
+
+        f.raw_derivative(wrong_raw)
+        try:
+            with pytest.raises((minigrad.autograd.GradcheckError, AssertionError)):
+                notice()
+        finally:
+            f.raw_derivative(raw_rule)

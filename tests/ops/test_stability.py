@@ -15,6 +15,7 @@ from minigrad.nn import functional as F
 
 inf, e = math.inf, math.e
 FAR = [-1000.0, -100.0, 0.0, 100.0, 1000.0]
+PAIRS = [[1000.0, -1000.0], [0.0, 0.0], [-1000.0, 1000.0]]
 HALF = math.log(2.0)
 
 
@@ -40,15 +41,19 @@ TABLE: dict[str, tuple[Callable[[Any], Any], Any, Any, Any]] = {
                   [1000 + math.log1p(1 / e), -1000 + HALF], [[e / (1 + e), 1 / (1 + e)], [0.5, 0.5]]),
     "logsumexp inf": (lambda x: ops.logsumexp(x, 1), [[-inf, 5], [inf, 0]], [5, inf], None),
     "logsumexp of nothing": (lambda x: ops.logsumexp(x, 0), [-inf, -inf], -inf, None),
-    "softmax": (first(lambda x: ops.softmax(x, 1)), [[1000, -1000], [0, 0], [-1000, 1000]], [1, 0.5, 0], [[0, 0], [0.25, -0.25], [0, 0]]),
+    "softmax": (first(lambda x: ops.softmax(x, 1)), PAIRS, [1, 0.5, 0], [[0, 0], [0.25, -0.25], [0, 0]]),
     "softmax inf": (first(lambda x: ops.softmax(x, 1)), [[-inf, 0], [0, -inf]], [0, 1], [[0, 0], [0, 0]]),
-    "log_softmax": (first(lambda x: ops.log_softmax(x, 1)), [[1000, -1000], [0, 0], [-1000, 1000]], [0, -HALF, -2000], [[0, 0], [0.5, -0.5], [1, -1]]),
-    "cross_entropy": (lambda x: F.cross_entropy(x, minigrad.tensor([0, 0, 1])), [[1000, -1000], [-1000, 1000], [0, 0]], (2000 + HALF) / 3,
-                      [[0, 0], [-1 / 3, 1 / 3], [1 / 6, -1 / 6]]),
+    "log_softmax": (
+        first(lambda x: ops.log_softmax(x, 1)), PAIRS, [0, -HALF, -2000], [[0, 0], [0.5, -0.5], [1, -1]]),
+    "cross_entropy": (
+        lambda x: F.cross_entropy(x, minigrad.tensor([0, 0, 0])), PAIRS, (2000 + HALF) / 3,
+        [[0, 0], [-1 / 6, 1 / 6], [-1 / 3, 1 / 3]]),
     "bce with logits, 0": (bce(0.0), FAR, [0, 0, HALF, 100, 1000], [0, 0, 0.5, 1, 1]),
     "bce with logits, 1": (bce(1.0), FAR, [1000, 100, HALF, 0, 0], [-1, -1, -0.5, 0, 0]),
     "bce with logits, 0.25": (bce(0.25), FAR, [250, 25, HALF, 75, 750], [-0.25, -0.25, 0.25, 0.75, 0.75]),
-    "binary_cross_entropy": (lambda x: F.binary_cross_entropy(x, minigrad.tensor([0.0, 1.0, 1.0]), reduction="none"), [0, 1, 0], [0, 0, 100], [0, 0, -1e12]),
+    "binary_cross_entropy": (
+        lambda x: F.binary_cross_entropy(x, minigrad.tensor([0.0, 1.0, 1.0]), reduction="none"), [0, 1, 0],
+        [0, 0, 100], [0, 0, -1e12]),
     "hypot": (lambda x: ops.hypot(x, x), [1e30, -1e30], [math.sqrt(2) * 1e30] * 2, [math.sqrt(2), -math.sqrt(2)]),
     "expm1": (ops.expm1, [1e-30, -1000], [1e-30, -1], [1, 0]),
     "log1p": (ops.log1p, [1e-30, 1e30], [1e-30, math.log(1e30)], [1, 1e-30]),
