@@ -1,6 +1,7 @@
 """minigrad: deep learning from first principles, under PyTorch's names, on NumPy or CuPy arrays."""
 
 import builtins as _builtins
+import importlib as _importlib
 import math as _math
 import typing as _typing
 
@@ -171,9 +172,6 @@ from minigrad.printing import printoptions, set_printoptions
 from minigrad.serialization import load, save
 from minigrad.tensor import Size, Tensor
 
-# Last, because they use the names above.
-from minigrad import datasets, metrics, nn, optim, utils  # isort: skip
-
 __version__ = "0.1.0"
 
 inf, nan, pi, e, newaxis = _math.inf, _math.nan, _math.pi, _math.e, None
@@ -200,9 +198,15 @@ _REFUSED = {
     "there is nothing to compile; leave the call out": ("compile", "jit"),
 }
 
-if not _typing.TYPE_CHECKING:  # to a type checker it would mean that every name is here
+_ROOMS = ("datasets", "metrics", "nn", "optim", "utils")
+
+if _typing.TYPE_CHECKING:
+    from minigrad import datasets, metrics, nn, optim, utils
+else:  # to a type checker it would mean that every name is here
 
     def __getattr__(name):
-        """Say why something of PyTorch's is not here."""
+        """Open a room of the house when somebody first asks for it; say why something of PyTorch's is not here."""
+        if name in _ROOMS:
+            return _importlib.import_module(f"minigrad.{name}")
         why = next((f": {reason}" for reason, names in _REFUSED.items() if name in names), "")
         raise AttributeError(f"minigrad has no {name!r}{why}")

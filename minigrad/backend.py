@@ -266,11 +266,13 @@ def default_generator(device: DeviceLike = "cpu") -> Generator:
     """Return the generator that everything random on ``device`` uses unless it is given another."""
     name = str(Device(device or "cpu"))
     if name not in _generators:
-        _generators[name] = Generator(name).manual_seed(_first_seed)
+        _generators[name] = Generator(name)
+        if _first_seed is not None:
+            _generators[name].manual_seed(_first_seed)
     return _generators[name]
 
 
-_first_seed = Generator().initial_seed()
+_first_seed: int | None = None  # what ``manual_seed`` was last called with, for generators that are made later
 
 
 def manual_seed(seed: int) -> Generator:

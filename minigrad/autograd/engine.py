@@ -254,7 +254,7 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
                 f"{caller}: expected a gradient of the tensor's shape {tuple(array.shape)}, got {tuple(g.shape)}"
             )
         else:
-            g = g.to(root.dtype) if create_graph else g.array.astype(root.dtype, copy=False)
+            g = cast(Any, g).to(root.dtype) if create_graph else g.array.astype(root.dtype, copy=False)
         starts.append((root.node or root, g))
     return starts
 

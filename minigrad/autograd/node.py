@@ -48,6 +48,14 @@ class TensorBase:
 
     __slots__ = ("_grad", "_hooks", "_requires_grad", "_writes", "array", "is_view", "node")
 
+    array: Array
+    node: Node | None  # None for a leaf: a tensor that no recorded op made
+    is_view: bool
+    _requires_grad: bool
+    _grad: TensorBase | None
+    _hooks: list[Callable[[Any], Any]] | None  # what to show the gradient of a leaf
+    _writes: Writes | None  # None until somebody writes in place or takes a view
+
     result_class: type[TensorBase]  # the class of results: an op on a Parameter gives a Tensor
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -74,12 +82,12 @@ def tensor_of(array: Array, node: Node | None = None, cls: Any = None) -> Any:
     """Wrap ``array`` in a tensor, without copying or checking."""
     tensor = object.__new__(cls or TensorBase.result_class)
     tensor.array = array
-    tensor.node = node  # None for a leaf: a tensor that no recorded op made
+    tensor.node = node
+    tensor.is_view = False
     tensor._requires_grad = node is not None
     tensor._grad = None
-    tensor._hooks = None  # what to show the gradient of a leaf
-    tensor._writes = None  # until somebody writes in place or takes a view
-    tensor.is_view = False
+    tensor._hooks = None
+    tensor._writes = None
     return tensor
 
 

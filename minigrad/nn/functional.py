@@ -45,7 +45,7 @@ __all__ = [
 # Activations that can overwrite their input
 
 
-def _can_overwrite(function: Callable[..., Any]) -> Callable[..., Tensor]:
+def _can_overwrite(function: Any) -> Callable[..., Tensor]:
     """Give an activation PyTorch's ``inplace`` option."""
 
     @functools.wraps(function, updated=())
@@ -141,11 +141,18 @@ def batch_norm(
     ValueError
         One value per channel in training: its variance is 0 and every output would be the bias.
     """
+    array = input.array
+    for v in (running_mean, running_var, weight, bias):
+        if array.ndim < 2 or (v is not None and v.array.shape != array.shape[1:2]):
+            found = "" if v is None or array.ndim < 2 else f" and a vector of shape {tuple(v.shape)}"
+            raise RuntimeError(
+                "batch_norm: expected an input of shape (N, C, ...) and vectors with one entry per channel, got "
+                f"{tuple(array.shape)}{found}"
+            )
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: evaluation needs running_mean and running_var, and there are none")
         return ops.batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
-    array = input.array
     if array.size == array.shape[1]:
         raise ValueError(
             f"batch_norm: expected more than 1 value per channel when training, got input of shape {tuple(array.shape)}"
@@ -266,9 +273,10 @@ def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> bool:
     """Refuse labels ``t`` that do not fit the input ``x``; return whether there are some and all of them count."""
     expected = x.shape[:1] if x.ndim == 2 else x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if t.dtype.kind not in "iu":
+        other = f", or probabilities of the input's shape {tuple(x.shape)}" if name == "cross_entropy" else ""
         raise RuntimeError(
-            f"{name}: expected integer labels of shape {tuple(expected)}, or probabilities of the input's shape "
-            f"{tuple(x.shape)}; got {t.dtype} of shape {tuple(t.shape)}. For labels, use target.long()"
+            f"{name}: expected integer labels of shape {tuple(expected)}{other}; got {t.dtype} of shape "
+            f"{tuple(t.shape)}. For labels, use target.long()"
         )
     if t.shape != expected:
         hint = "; use target.squeeze(1)" if t.ndim == 2 and t.shape[1] == 1 else ""
@@ -502,7 +510,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("one_hot: without labels the number of classes cannot be seen; pass num_classes=")
     classes = num_classes if num_classes >= 0 else int(labels.max()) + 1
     if not _in_range(labels, classes):
-        raise RuntimeError(f"one_hot: expected labels from 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
+        limits = f"0 to {classes - 1}" if num_classes >= 0 else "0 on"
+        raise RuntimeError(f"one_hot: expected labels from {limits}, got {labels.min()} to {labels.max()}")
     xp = array_module(labels)
     encoded: Tensor = tensor_of((labels[..., None] == xp.arange(classes)).astype(np.int64))
     return encoded
