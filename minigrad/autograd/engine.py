@@ -230,8 +230,8 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
         array = root.array
         if not root._requires_grad:
             raise RuntimeError(
-                f"{caller}: this tensor of shape {tuple(array.shape)} has no history: nothing it was made from requires "
-                "grad. Was it made under no_grad(), from detach() or .item(), or from parameters with "
+                f"{caller}: this tensor of shape {tuple(array.shape)} has no history: nothing it was made from "
+                "requires grad. Was it made under no_grad(), from detach() or .item(), or from parameters with "
                 "requires_grad=False?"
             )
         if root.node is not None and root._writes is not None:

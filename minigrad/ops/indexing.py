@@ -88,7 +88,7 @@ place.derivative(v=lambda g, index: getitem(g, index))
 @op(promote=None)
 def setitem(xp: Any, x: Any, value: Any, /, index: Any) -> Any:
     """a copy of x with value at index;   dx = d with 0 at index, dvalue = d[index]"""
-    out = x.copy()
+    out = xp.array(x)  # a copy, also of the NumPy scalar that the gradient of a 0-d tensor may be
     out[index] = value
     return out
 
