@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import warnings
 from collections.abc import Iterator, Sequence
@@ -240,9 +241,13 @@ def arange(
     start, end, step = (x.item() if isinstance(x, (TensorBase, np.generic)) else x for x in (start, end, step))
     if step == 0 or (end - start) / step < 0:
         raise ValueError(f"arange: no steps of {step} lead from {start} to {end}")
+    whole = all(isinstance(x, int) for x in (start, end, step))
     if dtype is None:
-        dtype = INT64 if all(isinstance(x, int) for x in (start, end, step)) else get_default_dtype()
-    return _made(module_for(device).arange(start, end, step).astype(checked_dtype(dtype)), requires_grad, device)
+        dtype = INT64 if whole else get_default_dtype()
+    xp = module_for(device)
+    # Steps of 0.1 are counted, not added up, so that their errors do not add up either.
+    counted = xp.arange(start, end, step) if whole else xp.arange(math.ceil((end - start) / step)) * step + start
+    return _made(counted.astype(checked_dtype(dtype)), requires_grad, device)
 
 
 def linspace(

@@ -1,11 +1,11 @@
 """Backpropagation written out in NumPy: what a training step costs when little but its arithmetic is left.
 
-Read `PlainMLP` first: a training step as one writes it down, with the sensible habits (parameters and gradients each in
+Read `MLP` first: a training step as one writes it down, with the sensible habits (parameters and gradients each in
 one flat buffer, Adam in blocks that fit the cache, no gradient for the data). Compare it with what a framework does
 when `loss.backward()` is called.
 
-`MLP` computes the same and is the yardstick: as fast as plain NumPy gets. Every array a step needs is allocated once,
-every result is written straight to where it is wanted, and four habits that look odd were each measured to pay:
+`MLP` is the yardstick. `TunedMLP` computes the same, as fast as plain NumPy gets: every array a step needs is allocated
+once, every result is written straight to where it is wanted, and four habits that look odd were each measured to pay:
 
 * `np.dot(a, b, out)` starts about 0.3 us sooner than `np.matmul`. Transposing costs nothing: BLAS reads either order.
 * `np.maximum(x, zeros)` with a row of zeros is up to three times as fast as `np.maximum(x, 0)` (NumPy 2.4).
@@ -26,7 +26,7 @@ def flatten(arrays: list[Array]) -> tuple[Array, list[Array]]:
     return flat, [flat[end - array.size : end].reshape(array.shape) for array, end in zip(arrays, ends, strict=True)]
 
 
-class PlainAdam:
+class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) over one flat buffer, in place and in blocks that stay in the cache.
 
     As whole-array expressions it would go through main memory a dozen times.
@@ -64,14 +64,14 @@ class PlainAdam:
             p -= s
 
 
-class PlainMLP:
+class MLP:
     """Linear layers with ReLU between them, softmax cross entropy at the end, and Adam.
 
     parameters: weight (out, in) and bias (out,) of each layer in turn, copied. inputs: (batch, in). labels: (batch,)
     integers.
     """
 
-    optimizer = PlainAdam
+    optimizer = Adam
 
     def __init__(self, parameters: list[Array], inputs: Array, labels: NDArray[np.integer]) -> None:
         self.data, values = flatten(parameters)
@@ -122,7 +122,7 @@ class PlainMLP:
         return float(loss)
 
 
-class Adam(PlainAdam):
+class TunedAdam(Adam):
     """The same update in ten passes over the data instead of twelve.
 
     The running averages of g and g^2 are kept without their constant factors (1 - beta1) and (1 - beta2), which go into
@@ -157,10 +157,10 @@ class Adam(PlainAdam):
             np.subtract(p, s, p)
 
 
-class MLP(PlainMLP):
-    """The same step with every array allocated beforehand: `PlainMLP` line for line, each result into its place."""
+class TunedMLP(MLP):
+    """The same step with every array allocated beforehand: `MLP` line for line, each result into its place."""
 
-    optimizer = Adam
+    optimizer = TunedAdam
 
     def __init__(self, parameters: list[Array], inputs: Array, labels: NDArray[np.integer]) -> None:
         super().__init__(parameters, inputs, labels)

@@ -10,11 +10,11 @@ from . import by_hand, harness, workloads
 SIZES, BATCH = (4, 6, 5, 3), 7
 
 
-def mlp(dtype=np.float64, form=by_hand.MLP):
+def mlp(dtype=np.float64, form=by_hand.TunedMLP):
     return form(*workloads.mlp_arrays(SIZES, BATCH, dtype))
 
 
-@pytest.mark.parametrize("form", [by_hand.PlainMLP, by_hand.MLP])
+@pytest.mark.parametrize("form", [by_hand.MLP, by_hand.TunedMLP])
 def test_gradients_by_hand_equal_central_differences(form):
     net = mlp(form=form)
     net.forward_and_backward()
@@ -29,7 +29,7 @@ def test_gradients_by_hand_equal_central_differences(form):
         assert grad[i] == pytest.approx((above - below) / (2 * h), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("form", [by_hand.PlainMLP, by_hand.MLP])
+@pytest.mark.parametrize("form", [by_hand.MLP, by_hand.TunedMLP])
 def test_gradients_by_hand_equal_torch(form):
     torch = pytest.importorskip("torch")
     parameters, inputs, labels = workloads.mlp_arrays(SIZES, BATCH, np.float64)
@@ -46,7 +46,7 @@ def test_gradients_by_hand_equal_torch(form):
     )
 
 
-@pytest.mark.parametrize("form", [by_hand.PlainMLP, by_hand.MLP])
+@pytest.mark.parametrize("form", [by_hand.MLP, by_hand.TunedMLP])
 def test_large_logits_do_not_overflow(form):
     net = mlp(form=form)
     net.biases[-1][:] = 1000, 0, -1000
@@ -54,7 +54,7 @@ def test_large_logits_do_not_overflow(form):
         assert np.isfinite(net.forward_and_backward())
 
 
-@pytest.mark.parametrize("form", [by_hand.PlainAdam, by_hand.Adam])
+@pytest.mark.parametrize("form", [by_hand.Adam, by_hand.TunedAdam])
 def test_adam_equals_the_published_form_across_blocks(monkeypatch, form):
     monkeypatch.setattr(form, "BLOCK", 8)
     rng = np.random.default_rng(1)

@@ -52,12 +52,12 @@ def mlp_arrays(sizes: tuple[int, ...], batch: int, dtype: Any = np.float32) -> t
     return parameters, rng.standard_normal((batch, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], batch)
 
 
+def mlp_tuned(parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any) -> Step:
+    return by_hand.TunedMLP(parameters, inputs, labels).step
+
+
 def mlp_by_hand(parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any) -> Step:
     return by_hand.MLP(parameters, inputs, labels).step
-
-
-def mlp_by_hand_plain(parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any) -> Step:
-    return by_hand.PlainMLP(parameters, inputs, labels).step
 
 
 def mlp_in_framework(name: str, parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any) -> Step:
@@ -99,7 +99,7 @@ def mlp_step(name: str, sizes: tuple[int, ...], batch: int, target: float) -> Wo
         make_arrays=partial(mlp_arrays, sizes, batch),
         contestants={
             "by hand": mlp_by_hand,
-            "plain": mlp_by_hand_plain,
+            "tuned": mlp_tuned,
             "torch": partial(mlp_in_framework, "torch"),
             "minigrad": partial(mlp_in_framework, "minigrad"),
         },
