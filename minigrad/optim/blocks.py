@@ -15,10 +15,11 @@ import numpy as np
 from minigrad.autograd.node import date_writes
 from minigrad.backend import Array, array_module
 
-# Elements updated at a time. On the CPU the half dozen arrays of a slice stay in a cache of 1 MB; a GPU has no such
-# cache, and wants few calls.
-CPU_SLICE = 1 << 15
-GPU_SLICE = 1 << 22
+# Up to how many elements small parameters are gathered, and how many of a large one are updated at a time. On the CPU
+# the arrays of a slice stay in the cache, but a slice is long enough that threads seldom have to take turns; a GPU has
+# no such cache, and wants few calls.
+CPU_GATHERED, CPU_SLICE = 1 << 15, 1 << 17
+GPU_GATHERED = GPU_SLICE = 1 << 22
 # From how many elements on a parameter is shared between threads. NumPy lets another thread run while it computes, but
 # starting threads and taking turns between calls costs more than it gains for smaller ones.
 THREADED = 1 << 22
@@ -147,7 +148,7 @@ def _slice_size(like: Array) -> int:
 def gatherings(params: list[Any]) -> Iterator[list[Any]]:
     """Split parameters in those to update together: a large one alone, small ones up to the size of a slice."""
     small: list[Any] = []
-    size, limit = 0, _slice_size(params[0].array)
+    size, limit = 0, CPU_GATHERED if isinstance(params[0].array, np.ndarray) else GPU_GATHERED
     for p in params:
         if 2 * p.array.size > limit:
             yield [p]

@@ -62,6 +62,7 @@ def test_update_is_the_same_in_every_layout(shapes):
 
 def test_large_parameter_is_shared_between_threads_with_the_same_result(monkeypatch):
     monkeypatch.setattr(blocks, "THREADED", 100_000)
+    monkeypatch.setattr(blocks, "CPU_SLICE", 32_768)
     monkeypatch.setattr(blocks, "_threads", lambda: 3)
     w = leaf(330, 340)
     start, opt = w.array.copy(), AdamW([w], lr=0.1, weight_decay=0)
@@ -73,6 +74,7 @@ def test_large_parameter_is_shared_between_threads_with_the_same_result(monkeypa
 
 def test_error_in_a_thread_reaches_the_caller(monkeypatch):
     monkeypatch.setattr(blocks, "THREADED", 40_000)
+    monkeypatch.setattr(blocks, "CPU_SLICE", 32_768)
     monkeypatch.setattr(blocks, "_threads", lambda: 2)
 
     class Fails(Optimizer):

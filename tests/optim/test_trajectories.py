@@ -17,6 +17,7 @@ SHAPES = [(3, 4), (4,), (), (13, 20), (5,)]
 def short_slices(monkeypatch):
     """Let small arrays take all ways: 13 x 20 is large now, and updated in nine slices."""
     monkeypatch.setattr(blocks, "CPU_SLICE", 31)
+    monkeypatch.setattr(blocks, "CPU_GATHERED", 31)
 
 
 def combinations(**choices):
