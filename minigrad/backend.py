@@ -77,8 +77,8 @@ class Device:
     index: int | None
 
     def __init__(self, type: str | Device, index: int | None = None) -> None:
-        kind, _, number = str(type).partition(":")
-        if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        kind, colon, number = str(type).partition(":")
+        if kind not in ("cpu", "cuda") or (colon and not number.isdigit()):
             raise RuntimeError(f"device: expected 'cpu', 'cuda' or 'cuda:0', got {type!r}")
         self.type = kind
         self.index = None if kind == "cpu" else int(number) if number else index or 0

@@ -68,7 +68,7 @@ def _with_sizes(op: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(op, assigned=("__doc__", "__name__"), updated=())
     def method(self: Tensor, *sizes: Any, **named: Any) -> Tensor:
-        return op(self, shape_from(sizes, named.pop(name, None)), **named)
+        return op(self, shape_from(sizes, named.pop(name, None) if named else None), **named)
 
     return method
 
@@ -343,7 +343,7 @@ class Tensor(TensorBase):
         if recorded:
             keep = self.__dict__.pop("_retains_grad", None)
             if keep is not None:
-                self.node.hooks.remove(keep)
+                self.node.hooks.remove(keep)  # type: ignore[union-attr]
             self.node = result.node
             self._requires_grad = True
             if keep is not None:  # the gradient of the new value is wanted; hooks of the user's stay with the old
@@ -399,8 +399,8 @@ class Tensor(TensorBase):
         index = ops.plain_index(index)
         if not isinstance(value, (TensorBase, int, float)):
             value = tensor_of(array_module(self.array).asarray(value))
-        if isinstance(value, TensorBase) and len(value.shape) > (ndim := self.array[index].ndim):
-            value = ops.reshape(value, _without_leading_ones(value.shape, ndim))
+        if isinstance(value, TensorBase) and value.shape[:1] == (1,):
+            value = ops.reshape(value, _without_leading_ones(value.shape, self.array[index].ndim))
         if is_grad_enabled() and (self._requires_grad or (isinstance(value, TensorBase) and value._requires_grad)):
             self._overwrite("__setitem__", ops.setitem, (value, index), {})
         else:
@@ -492,6 +492,7 @@ class Tensor(TensorBase):
     pow_, remainder_, floor_divide_ = map(_in_place, (ops.power, ops.remainder, ops.floor_divide))
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
     __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
+    __iand__, __ior__, __ixor__ = map(_in_place, (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor))
     lerp_, addcmul_, addcdiv_ = map(_in_place, (ops.lerp, addcmul, addcdiv))
     exp_, log_, sqrt_, abs_, neg_ = map(_in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
     relu_, sigmoid_, tanh_ = map(_in_place, (ops.relu, ops.sigmoid, ops.tanh))
@@ -554,7 +555,7 @@ class Tensor(TensorBase):
     @property
     def T(self) -> Tensor:
         """The dimensions in reverse order: the transpose of a matrix."""
-        return self.permute(*range(self.ndim)[::-1])
+        return ops.permute(self, tuple(range(self.ndim)[::-1]))
 
     @property
     def mT(self) -> Tensor:

@@ -49,9 +49,8 @@ def test_devices(given: tuple[Any, ...], text: str, kind: str, index: int | None
 
 def test_devices_that_are_none() -> None:
     for name in ("gpu", "cuda:x", "cuda:", "cpu:a", "", "cud"):
-        if name != "cuda:":
-            with pytest.raises(RuntimeError, match="expected 'cpu', 'cuda' or 'cuda:0', got"):
-                Device(name)
+        with pytest.raises(RuntimeError, match="expected 'cpu', 'cuda' or 'cuda:0', got"):
+            Device(name)
     assert Device("cpu") != Device("cuda") and Device("cpu") != 3 and Device("cuda:0") != Device("cuda:1")
 
 
@@ -139,7 +138,7 @@ def test_nothing_moves_in_silence(cp: types.ModuleType) -> None:
         np.asarray(y)
     for mixed in (lambda: x + y, lambda: y * x, lambda: minigrad.cat([x, y]), lambda: x @ y):
         with pytest.raises(
-            RuntimeError, match="expected all tensors on one device, got .* on cpu, .* on cuda:0|cuda:0, "
+            RuntimeError, match=r"expected all tensors on one device, got .* on c(pu|uda:0), .* on c(pu|uda:0)\."
         ):
             mixed()
     assert (y + minigrad.tensor(1.0)).tolist() == [1.0, 1.0]  # a single number goes along
@@ -185,12 +184,6 @@ def test_seeding_after_the_gpu_is_gone() -> None:
         assert minigrad.rand(2, device="cuda").is_cuda
 
 
-def test_dlpack_between_devices(cp: types.ModuleType) -> None:
-    x = minigrad.zeros(2, device="cuda")
-    if hasattr(cp, "from_dlpack"):
-        assert x.__dlpack_device__()[0] == 2
-
-
 # ----------------------------------------------------------------------------------------------------------------
 # Generators
 
@@ -225,7 +218,7 @@ def test_uniform_stays_within_its_bounds() -> None:
     drawn = Generator().manual_seed(0).uniform((10_000,), -3.0, 5.0)
     assert drawn.dtype == np.float32 and drawn.min() >= -3.0 and drawn.max() < 5.0
     assert abs(drawn.mean() - 1.0) < 5 * (64 / 12 / 10_000) ** 0.5
-    with pytest.raises(RuntimeError, match="expected dtype float32 or float64, got .*int32"):
+    with pytest.raises(RuntimeError, match=r"expected dtype float32 or float64, got .*int32"):
         Generator().uniform((2,), dtype=np.int32)
 
 

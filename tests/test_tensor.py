@@ -382,3 +382,13 @@ def test_functions_that_are_methods() -> None:
     assert minigrad.gather(x, 1, minigrad.tensor([[1], [0]])).tolist() == [[2.0], [3.0]]
     assert minigrad.masked_fill(x, x > 2, 0).tolist() == [[1.0, 2.0], [0.0, 0.0]]
     assert minigrad.subtract(x, x, alpha=2).tolist() == [[-1.0, -2.0], [-3.0, -4.0]]
+
+
+def test_augmented_bit_operators_write_in_place() -> None:
+    mask = minigrad.tensor([True, True, False])
+    alias = mask
+    mask &= minigrad.tensor([True, False, True])
+    assert mask is alias and alias.tolist() == [True, False, False]
+    mask |= minigrad.tensor([False, False, True])
+    mask ^= minigrad.tensor([True, True, True])
+    assert alias.tolist() == [False, True, False]

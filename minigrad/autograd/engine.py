@@ -22,7 +22,7 @@ import numpy as np
 
 from minigrad.autograd.grad_mode import is_grad_enabled, set_grad_enabled
 from minigrad.autograd.node import Node, TensorBase, refuse_stale, tensor_of
-from minigrad.backend import array_module
+from minigrad.backend import array_module, device_of
 
 Gradients = dict[Any, Any]  # from node or leaf to the sum of what arrived there
 
@@ -248,10 +248,17 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
             elif type(g) is np.ndarray:
                 g = g[()]  # of a 0-d loss a NumPy scalar, with which rules compute faster
         elif not isinstance(g, TensorBase):
-            raise TypeError(f"{caller}: expected a Tensor as gradient, got {type(g).__name__}")
+            raise TypeError(
+                f"{caller}: expected a Tensor as gradient, got {type(g).__name__}; wrap it in minigrad.tensor(...)"
+            )
         elif g.shape != array.shape:
             raise RuntimeError(
                 f"{caller}: expected a gradient of the tensor's shape {tuple(array.shape)}, got {tuple(g.shape)}"
+            )
+        elif type(g.array) is not type(array):
+            raise RuntimeError(
+                f"{caller}: expected a gradient on {device_of(array)}, where the tensor is, got one on "
+                f"{device_of(g.array)}; move it there with g.to('{device_of(array)}')"
             )
         else:
             g = cast(Any, g).to(root.dtype) if create_graph else g.array.astype(root.dtype, copy=False)
@@ -271,7 +278,7 @@ def _gradients_at(targets: list[Any], starts: Any, create_graph: bool, retain_gr
     """Walk only what lies between ``starts`` and ``targets``, and return the gradient of each target."""
     inner = {x.node: x for x in targets if x.node is not None}  # targets that are not leaves: overheard in passing
     arrived: Gradients = {}
-    listeners: list[tuple[Node, Any]] = []
+    listeners: list[tuple[list[Any], Any]] = []
     for node, x in inner.items():
 
         def listen(g: Any, x: Any = x) -> None:
@@ -279,12 +286,12 @@ def _gradients_at(targets: list[Any], starts: Any, create_graph: bool, retain_gr
 
         node.hooks = [] if node.hooks is None else node.hooks
         node.hooks.append(listen)
-        listeners.append((node, listen))
+        listeners.append((node.hooks, listen))
     try:
         leaves = _run(starts, create_graph, retain_graph, _between(starts, targets))
     finally:
-        for node, listen in listeners:
-            node.hooks.remove(listen)
+        for hooks, listen in listeners:
+            hooks.remove(listen)
     for x in targets:
         if x in leaves:
             arrived[x] = leaves[x]

@@ -24,7 +24,7 @@ class ReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         if not isinstance(input, Tensor):
             raise self._not_a_tensor(input)
-        return input.relu_() if self.inplace else relu(input)  # type: ignore[no-any-return]
+        return relu(input, self.inplace)
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
@@ -41,9 +41,7 @@ class LeakyReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         if not isinstance(input, Tensor):
             raise self._not_a_tensor(input)
-        if self.inplace:
-            return input._overwrite("leaky_relu_", leaky_relu, (self.negative_slope,), {})
-        return leaky_relu(input, self.negative_slope)  # type: ignore[no-any-return]
+        return leaky_relu(input, self.negative_slope, inplace=self.inplace)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}" + ", inplace=True" * self.inplace

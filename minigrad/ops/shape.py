@@ -44,9 +44,10 @@ def shape_from(sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
         raise TypeError("expected a shape, as (2, 3) or ((2, 3)); () is that of a single number")
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
-    if not all(hasattr(n, "__index__") for n in sizes):
-        raise TypeError(f"expected a shape of integers, got {sizes}")
-    return tuple(map(operator.index, sizes))
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        raise TypeError(f"expected a shape of integers, got {sizes}") from None
 
 
 def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:

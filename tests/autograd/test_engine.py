@@ -351,7 +351,7 @@ def test_grad_with_outputs_gradients():
 
 def test_unused_inputs():
     x, unused = leaf(2.0), leaf(1.0, 2.0, dtype=np.float32)
-    with pytest.raises(RuntimeError, match="input 1 was not used.*allow_unused=True"):
+    with pytest.raises(RuntimeError, match=r"input 1 was not used.*allow_unused=True"):
         autograd.grad(x * x, [x, unused])
     assert autograd.grad(x * x, [x, unused], allow_unused=True)[1] is None
     zeros = autograd.grad(x * x, [x, unused], materialize_grads=True)[1]
@@ -362,7 +362,7 @@ def test_unused_inputs():
 
 def test_grad_refuses_what_has_no_gradient():
     x = leaf(2.0)
-    with pytest.raises(RuntimeError, match="input 0 does not require grad.*before it is used"):
+    with pytest.raises(RuntimeError, match=r"input 0 does not require grad.*before it is used"):
         autograd.grad(x * x, minigrad.tensor(1.0))
     with pytest.raises(RuntimeError, match="no history"):
         autograd.grad(minigrad.tensor(1.0), x)

@@ -46,12 +46,12 @@ def test_nesting():
 
 def test_an_error_switches_back():
     with pytest.raises(ZeroDivisionError), no_grad():
-        1 / 0
+        raise ZeroDivisionError
     assert is_grad_enabled()
 
     @no_grad()
     def fails():
-        1 / 0
+        raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fails()

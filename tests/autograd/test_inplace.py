@@ -137,7 +137,7 @@ def test_overwritten_before_it_was_saved(overwrite):
 def test_output_changed_by_a_recorded_op():
     y = leaf(1.0, 2.0).exp()
     y.mul_(2.0)
-    with pytest.raises(RuntimeError, match=rf"ExpBackward0 .*mul_\(\) has overwritten it"):
+    with pytest.raises(RuntimeError, match=r"ExpBackward0 .*mul_\(\) has overwritten it"):
         y.sum().backward()
 
 
@@ -189,7 +189,7 @@ def test_accumulated_gradient_is_a_change_too():
     (x * x).sum().backward()
     penalty = (x.grad * w).sum()
     x.sum().backward()
-    with pytest.raises(RuntimeError, match=rf"backward\(\) has overwritten"):
+    with pytest.raises(RuntimeError, match=r"backward\(\) has overwritten"):
         penalty.backward()
 
 
@@ -241,7 +241,7 @@ def test_options_by_name():
     y.sum().backward()
     assert w.grad.item() == 1.0 and y.tolist() == [2.0, 5.0]
     w, y = leaf(3.0), constant(2.0)
-    y.pow_(exponent=w) if "exponent" in str(minigrad.ops.power.__signature__) else y.pow_(b=w)
+    y.pow_(b=w)
     y.backward()
     assert w.grad.item() == pytest.approx(8 * np.log(2))
 
@@ -434,7 +434,7 @@ def test_stale_view_reads_the_new_values_where_no_gradient_is_at_stake():
 
 
 def test_the_base_goes_on():
-    base, view, x, w = stale_view()
+    base, _, x, w = stale_view()
     base[0].sum().backward()
     assert x.grad.tolist() == [3.0, 0.0] and w.grad.item() == 1.0
 
@@ -547,7 +547,12 @@ def test_item_assignment_of_constants(name):
     torch = pytest.importorskip("torch")
     results = []
     for lib, index in zip((minigrad, torch), both(INDICES[name], torch)):
-        for dtype, value in ((lib.float32, 2), (lib.float32, lib.tensor(1.5)), (lib.int64, 2), (lib.int64, lib.tensor(3))):
+        for dtype, value in (
+            (lib.float32, 2),
+            (lib.float32, lib.tensor(1.5)),
+            (lib.int64, 2),
+            (lib.int64, lib.tensor(3)),
+        ):
             x = lib.zeros(*SHAPE, dtype=dtype)
             x[index] = value
             results.append(x.numpy())
@@ -647,7 +652,8 @@ def test_random_programs(block):
                 exec(line, {"v": v, "lib": minigrad})
             found = results(leaves, v)
         except RuntimeError as error:
-            assert any(words in str(error) for words in ("has overwritten", "a view", "shares memory")), error
+            if not any(words in str(error) for words in ("has overwritten", "a view", "shares memory")):
+                raise
             refused += 1
             continue
         for a, b in zip(found, expected, strict=True):
