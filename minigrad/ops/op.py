@@ -47,6 +47,7 @@ Rule = Callable[..., Any]
 # Every op by name, for the tests (an op without samples fails) and the documentation.
 registry: dict[str, Op | Variadic] = {}
 
+_PLAIN = (float, int, bool, type(None))  # what an input may be besides an array
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # accepted as PyTorch accepts them
 
 
@@ -84,7 +85,9 @@ class Op:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in self._parameters])
+        return inspect.Signature(
+            [p.replace(kind=p.POSITIONAL_OR_KEYWORD, annotation=p.empty) for p in self._parameters]
+        )
 
     def __get__(self, instance: Any, owner: type) -> Any:
         """As an attribute of a class an op is a method: ``x.exp()`` is ``exp(x)``."""
@@ -139,7 +142,7 @@ class Op:
         # 1. Unwrap: arrays for the forward; parents, and one bit each, for the inputs whose gradient is wanted.
         values = list(args)
         kind = dtype = None
-        alike, mixed = True, False
+        alike = True
         wanted = 0
         parents: list[Any] = []
         for k, bit, promoted in self._inputs:
@@ -155,22 +158,20 @@ class Op:
                     parents.append(x.node or x)
                 if x._writes is not None and x._writes.last_recorded and mode.recording:
                     refuse_stale(x, self.name)
-            else:
-                mixed = True
+            elif type(x) not in _PLAIN:
+                alike = False
         if kind is None:  # called with arrays: compute, that is all
             xp = np if type(values[0]) is np.ndarray else array_module(values[0])
             y = self.forward(xp, *values)
             return y[0] if self.keeps else y
         # 2. Check devices and apply promotion. Floats of one dtype on the CPU need neither.
         xp = np
-        if mixed:  # NumPy's numbers are as weak as Python's: float32 times np.float64(2) is float32
-            values = [x.item() if isinstance(x, np.generic) else x for x in values]
         if not alike or kind is not np.ndarray or not (dtype is FLOAT32 or dtype is FLOAT64):
             xp = self._reconcile(values)
         # 3. Run the forward.
         try:
             y = self.forward(xp, *values)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, TypeError) as error:
             raise self._explained(error, values) from error
         extras: Sequence[Any] = ()
         if self.keeps:
@@ -193,7 +194,7 @@ class Op:
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Return one value per parameter, in order, from positional and named arguments and defaults."""
-        given = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
+        given = {self._spelled(name): value for name, value in kwargs.items()}
         bound = list(args)
         for name in self.parameters[len(args) :]:
             if name in given:
@@ -207,9 +208,28 @@ class Op:
             raise TypeError(f"{self.name}{self.__signature__}: {extra}")
         return tuple(bound)
 
+    def _spelled(self, name: str) -> str:
+        """Return our name of an argument that was given by NumPy's or PyTorch's."""
+        if name in self.parameters:
+            return name
+        if name == "input":
+            return self.inputs[0]
+        if name in ("other", "exponent", "end", "mat2") and len(self.inputs) > 1:
+            return self.inputs[1]
+        return _NUMPY_NAMES.get(name, name)
+
     def _reconcile(self, values: list[Any]) -> ModuleType:
         """Refuse mixed devices and bring the inputs to a common dtype, in place; return the array module."""
         inputs = range(len(self.inputs))
+        for k in inputs:
+            x = values[k]
+            if isinstance(x, np.generic):  # as weak as Python's numbers: float32 times np.float64(2) is float32
+                values[k] = x.item()
+            elif type(x) not in _PLAIN and not is_array(x):
+                raise TypeError(
+                    f"{self.name}: expected a tensor or a number for {self.inputs[k]!r}, got {type(x).__name__}; "
+                    "wrap it in minigrad.tensor(...)"
+                )
         arrays = [values[k] for k in inputs if is_array(values[k])]
         on_gpu = [x for x in arrays if not isinstance(x, np.ndarray)]
         if on_gpu:
@@ -257,7 +277,7 @@ class Op:
             f"{name}: {tuple(x.shape)} {x.dtype}" if is_array(x) else f"{name}={x!r}"
             for name, x in zip(self.parameters, values, strict=True)
         )
-        kind = IndexError if isinstance(error, IndexError) else RuntimeError
+        kind = next((kind for kind in (IndexError, TypeError) if isinstance(error, kind)), RuntimeError)
         return kind(f"{self.name}: {error} (got {got})")
 
     def _plan(self, wanted: int) -> Plan:
