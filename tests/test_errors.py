@@ -374,7 +374,7 @@ def test_numpy_where_a_gradient_would_be_lost(leave):
 
 def test_arithmetic_with_numpy_arrays_keeps_the_graph():
     x = leaf(1.0, 2.0)
-    for y in (np.ones(2) * x, np.float64(2) * x, np.ones(2) - x, np.ones((2, 2)) @ x, 1 / x, np.ones(2) / x):
+    for y in (np.ones(2) * x, np.float64(2) * x, np.ones(2) - x, np.ones((2, 2), np.float32) @ x, 1 / x, np.ones(2) / x):
         assert isinstance(y, minigrad.Tensor) and y.requires_grad
 
 
@@ -425,3 +425,13 @@ def test_truth_of_many():
         bool(minigrad.ones(2) > 0)
     with refuses(RuntimeError, "one entry", "(2,)", "tolist()"):
         minigrad.ones(2).item()
+
+
+@pytest.mark.parametrize("other", [1j, [1.0, 2.0], "2", None])
+def test_operands_that_are_no_numbers(other):
+    x = minigrad.ones(2)
+    with pytest.raises(TypeError):
+        x * other
+    if other is not None:
+        with pytest.raises(TypeError, match=r"mul: expected a tensor or a number for 'b', got \w+; wrap it in"):
+            x * other
