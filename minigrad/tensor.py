@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.autograd import engine
+from minigrad.autograd import gradients
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
 from minigrad.backend import CPU, Device, DeviceLike, Generator, array_module, default_generator, device_of, is_array
@@ -256,11 +256,11 @@ class Tensor(TensorBase):
         ``gradient`` is the incoming gradient, of this tensor's shape; a scalar needs none. The others are those of
         :func:`minigrad.autograd.backward`.
         """
-        engine.backward(self, gradient, retain_graph, create_graph, inputs)
+        gradients.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def retain_grad(self) -> None:
         """Fill ``grad`` in ``backward`` although this is not a leaf."""
-        engine.retain_grad(self)
+        gradients.retain_grad(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call ``hook(grad)`` whenever the gradient of this tensor is complete; what it returns replaces it."""

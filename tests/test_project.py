@@ -60,7 +60,7 @@ def test_readme_links_lead_somewhere() -> None:
 
 def test_the_way_of_one_backward_through_the_files() -> None:
     from minigrad import Tensor
-    from minigrad.autograd import engine
+    from minigrad.autograd import engine, gradients
     from minigrad.autograd.node import Node
     from minigrad.ops.op import Op
 

@@ -1,6 +1,5 @@
 """Reverse-mode automatic differentiation: nodes, the walk, and the switches."""
 
-from minigrad.autograd.engine import backward, grad
 from minigrad.autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -10,6 +9,7 @@ from minigrad.autograd.grad_mode import (
     set_grad_enabled,
 )
 from minigrad.autograd.gradcheck import GradcheckError, GradcheckReport, gradcheck, gradgradcheck
+from minigrad.autograd.gradients import backward, grad
 from minigrad.autograd.node import Node
 
 __all__ = [

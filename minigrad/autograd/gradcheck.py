@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.autograd.engine import grad
+from minigrad.autograd.gradients import grad
 from minigrad.autograd.node import TensorBase, tensor_of
 from minigrad.backend import array_module, default_generator, to_numpy
 

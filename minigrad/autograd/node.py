@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
 from minigrad.backend import Array, Shape, array_module
 
 # Numbers nodes in order of creation, and dates every write into an array on the same scale. A node can only use
@@ -127,20 +129,21 @@ class Node:
                 self._refuse_overwritten(x._writes, x.shape)
         if self.writes is not None and self.writes.last > self.number and plan.y_at is not None:
             self._refuse_overwritten(self.writes, self.shape)
-        shares: list[Any]
         if plan.raw_rule is not None and not create_graph:
-            shares = plan.raw_rule(array_module(g), plan.wanted, g, *plan.pick_raw(values))
+            xp = np if type(g) is np.ndarray else array_module(g)
+            shares: list[Any] = plan.raw_rule(xp, plan.wanted, g, *plan.pick_raw(values))
             return shares if plan.all_wanted else [shares[k] for k in plan.inputs]
         if create_graph:
             values = plan.with_history(values, self.tensors, self)
-        shares = [rule(g, *pick(values)) for rule, pick in plan.rules]
-        # Broadcasting and promotion are undone here and nowhere else: a share has the shape and dtype of its input.
-        for k, x in enumerate(self.parents):
-            share = shares[k]
+        shares = []
+        for (rule, pick), x in zip(plan.rules, self.parents, strict=True):
+            share = rule(g, *pick(values))
+            # Broadcasting and promotion are undone here and nowhere else: a share is of its input's shape and dtype.
             if type(x) is not Node:
                 x = x.array
             if share is not None and (share.shape != x.shape or share.dtype is not x.dtype):
-                shares[k] = plan.fit(share, x.shape, x.dtype)
+                share = plan.fit(share, x.shape, x.dtype)
+            shares.append(share)
         return shares
 
     def refuse_released(self) -> NoReturn:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from minigrad.nn.functional import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from minigrad import ops
+from minigrad.nn.functional import leaky_relu, log_softmax, sigmoid, softmax, tanh
 from minigrad.nn.module import Module
 from minigrad.tensor import Tensor
 
@@ -24,7 +25,7 @@ class ReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         if not isinstance(input, Tensor):
             raise self._not_a_tensor(input)
-        return relu(input, self.inplace)
+        return input.relu_() if self.inplace else ops.relu(input)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""

@@ -269,8 +269,16 @@ def _class_weight(name: str, weight: Tensor, x: Any) -> Tensor:
     return weight.to(x.dtype)
 
 
-def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> bool:
-    """Refuse labels ``t`` that do not fit the input ``x``; return whether there are some and all of them count."""
+def _are_plain_labels(x: Any, t: Any, ignore_index: int) -> bool:
+    """Return whether ``t`` holds one label for each row of ``x``, all in range and none to be ignored."""
+    if x.ndim != 2 or t.dtype.kind not in "iu" or t.shape != x.shape[:1] or not t.size:
+        return False
+    classes = x.shape[1]
+    return _in_range(t, classes) and not 0 <= ignore_index < classes
+
+
+def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> None:
+    """Refuse labels ``t`` that do not fit the input ``x``."""
     expected = x.shape[:1] if x.ndim == 2 else x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if t.dtype.kind not in "iu":
         other = f", or probabilities of the input's shape {tuple(x.shape)}" if name == "cross_entropy" else ""
@@ -285,13 +293,12 @@ def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> bool:
         raise ValueError(f"{name}: expected labels of shape {tuple(expected)}, got {tuple(t.shape)}{hint}")
     classes = x.shape[1 if x.ndim > 1 else 0]
     if _in_range(t, classes):
-        return t.size > 0 and not 0 <= ignore_index < classes
+        return
     wrong = ((t < 0) | (t >= classes)) & (t != ignore_index)
     if bool(wrong.any()):
         at = tuple(int(i[0]) for i in wrong.nonzero())
         place = "" if not at else f" at index {at[0] if len(at) == 1 else at}"
         raise IndexError(f"{name}: target {int(t[at])}{place}, but there are {classes} classes (0..{classes - 1})")
-    return False
 
 
 def _warn_of_softmax(node: Any) -> None:
@@ -349,6 +356,8 @@ def cross_entropy(
     node = input.node
     if node is not None and (node.plan.op is ops.softmax or node.plan.op.view):
         _warn_of_softmax(node)
+    if weight is None and label_smoothing == 0.0 and reduction == "mean" and _are_plain_labels(x, t, ignore_index):
+        return ops.softmax_cross_entropy(input, target)
     dim = 1 if x.ndim > 1 else 0
     if weight is not None:
         weight = _class_weight("cross_entropy", weight, x)
@@ -358,9 +367,7 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("cross_entropy: ignore_index names a label, but the target holds probabilities")
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
-    plain = _check_labels("cross_entropy", x, t, ignore_index)
-    if plain and x.ndim == 2 and weight is None and label_smoothing == 0.0 and reduction == "mean":
-        return ops.softmax_cross_entropy(input, target)
+    _check_labels("cross_entropy", x, t, ignore_index)
     log_p = ops.log_softmax(input, dim)
     loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0.0:

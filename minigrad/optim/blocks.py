@@ -75,7 +75,7 @@ class Block:
                 self._move_in()
         else:
             self.p = self.g = like.reshape(-1)
-        self.pieces = self.split(self.p)
+        self.pieces, self.g_pieces = self.split(self.p), self.split(self.g)
         self.writes = [p.writes() for p in params]
         slices = [slice(start, min(start + limit, size)) for start in range(0, size, limit)]
         workers = _threads() if self.xp is np and size >= THREADED else 1
@@ -111,12 +111,13 @@ class Block:
 
     def gather(self) -> Array:
         """Copy the parameters to ``p`` if they are gathered, and return their gradients, flat."""
-        grads = [p._grad.array for p in self.params]
         if not self.gathered:
-            return grads[0].reshape(-1)
+            return self.params[0]._grad.array.reshape(-1)
         if not self.moved:
             self.xp.concatenate(self.arrays, None, self.p)
-        return self.xp.concatenate(grads, None, self.g)
+        for piece, p in zip(self.g_pieces, self.params, strict=True):
+            piece[...] = p._grad.array
+        return self.g
 
     def scatter(self) -> None:
         """Copy ``p`` back if it is gathered, show the scalars, and date the writes."""

@@ -179,9 +179,8 @@ class Optimizer:
             g = block.gather()
             if len(block.parts) > 1:
                 in_threads(functools.partial(self._update_slices, block, g, group), block.parts)
-            else:
-                for slices in block.parts:
-                    self._update_slices(block, g, group, slices)
+            elif block.parts:
+                self._update_slices(block, g, group, block.parts[0])
             block.scatter()
 
     def _update_slices(self, block: Block, g: Array, group: Group, slices: list[Slice]) -> None:
