@@ -10,7 +10,7 @@ import copy
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
 from minigrad.backend import CPU, Device, DeviceLike, Generator, array_module, default_generator, device_of, is_array
 from minigrad.backend import to_device as array_to_device
-from minigrad.ops.promotion import PYTORCH_NAMES, category, checked_dtype
+from minigrad.inplace import check_writeable, filled, in_place, overwrite, without_leading_ones
+from minigrad.ops.promotion import PYTORCH_NAMES, checked_dtype
 from minigrad.ops.shape import shape_from
 from minigrad.printing import format_tensor
 
@@ -50,17 +51,6 @@ class Size(tuple[int, ...]):
 def _reflected(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Return the method for ``number op tensor``."""
     return lambda self, other: op(other, self)
-
-
-def _in_place(op: Any) -> Callable[..., Any]:
-    """Return the method that overwrites a tensor with what ``op`` makes of it."""
-
-    @functools.wraps(op, assigned=("__doc__",), updated=())
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self._overwrite(method.__name__, op, args, kwargs)
-
-    method.__name__ = f"{op.__name__}_"
-    return method
 
 
 def _with_sizes(op: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -305,51 +295,6 @@ class Tensor(TensorBase):
         self._writes = Writes()
         self._writes.add("x.data = ...")
 
-    def _overwrite(self, name: str, op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """Replace the values by ``op(self, ...)``, and the history by that op's, if it is recorded.
-
-        The op runs out of place on a copy, which then holds the old values that its rule may need.
-        """
-        before = self
-        operands = (self, *args, *kwargs.values())
-        if is_grad_enabled() and any(isinstance(x, TensorBase) and x._requires_grad for x in operands):
-            before = tensor_of(self.array.copy(), self.node)
-            before._requires_grad = self._requires_grad
-        kwargs = {name: before if x is self else x for name, x in kwargs.items()}
-        result = op(before, *(before if x is self else x for x in args), **kwargs)
-        recorded = result._requires_grad
-        if recorded and self._requires_grad and self.node is None:
-            raise RuntimeError(
-                f"{name}: a leaf that requires grad cannot be changed in place: its gradient would be that of the old "
-                "value. To update a parameter, do it under no_grad(); to compute with it, write x = x + 1"
-            )
-        if recorded and self.is_view:
-            raise RuntimeError(
-                f"{name}: this tensor is a view, and the tensor it looks at would not know of the change. Assign "
-                "through that one (x[0] = ...), or write out of place"
-            )
-        if result.shape != self.shape:
-            raise RuntimeError(
-                f"{name}: the result has shape {tuple(result.shape)}, which does not fit into {tuple(self.shape)}"
-            )
-        if category(result.dtype) > category(self.dtype):
-            raise RuntimeError(
-                f"{name}: a result of {result.dtype} cannot be stored in a tensor of {self.dtype}; "
-                "convert it first (x = x.float()), or write out of place"
-            )
-        _check_writeable(name, self.array)
-        self.array[...] = result.array
-        self.writes().add(f"{name}()", result.node)
-        if recorded:
-            keep = self.__dict__.pop("_retains_grad", None)
-            if keep is not None:
-                self.node.hooks.remove(keep)  # type: ignore[union-attr]
-            self.node = result.node
-            self._requires_grad = True
-            if keep is not None:  # the gradient of the new value is wanted; hooks of the user's stay with the old
-                self.retain_grad()
-        return self
-
     # ----------------------------------------------------------------------------------------------------------
     # Operators
 
@@ -400,13 +345,13 @@ class Tensor(TensorBase):
         if not isinstance(value, (TensorBase, int, float)):
             value = tensor_of(array_module(self.array).asarray(value))
         if isinstance(value, TensorBase) and value.shape[:1] == (1,):
-            value = ops.reshape(value, _without_leading_ones(value.shape, self.array[index].ndim))
+            value = ops.reshape(value, without_leading_ones(value.shape, self.array[index].ndim))
         if is_grad_enabled() and (self._requires_grad or (isinstance(value, TensorBase) and value._requires_grad)):
-            self._overwrite("__setitem__", ops.setitem, (value, index), {})
+            overwrite(self, "__setitem__", ops.setitem, (value, index), {})
         else:
             if is_grad_enabled() and self._writes is not None and self._writes.last_recorded:
                 refuse_stale(self, "__setitem__")
-            _check_writeable("__setitem__", self.array)
+            check_writeable("__setitem__", self.array)
             try:
                 self.array[index] = value.array if isinstance(value, TensorBase) else value
             except ValueError as error:
@@ -488,16 +433,16 @@ class Tensor(TensorBase):
         return bool(ops.isclose(self, other, rtol, atol, equal_nan).all())
 
     subtract, divide, true_divide = sub, div, div
-    add_, sub_, mul_, div_ = map(_in_place, (add, sub, ops.mul, div))
-    pow_, remainder_, floor_divide_ = map(_in_place, (ops.power, ops.remainder, ops.floor_divide))
+    add_, sub_, mul_, div_ = map(in_place, (add, sub, ops.mul, div))
+    pow_, remainder_, floor_divide_ = map(in_place, (ops.power, ops.remainder, ops.floor_divide))
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
     __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
-    __iand__, __ior__, __ixor__ = map(_in_place, (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor))
-    lerp_, addcmul_, addcdiv_ = map(_in_place, (ops.lerp, addcmul, addcdiv))
-    exp_, log_, sqrt_, abs_, neg_ = map(_in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
-    relu_, sigmoid_, tanh_ = map(_in_place, (ops.relu, ops.sigmoid, ops.tanh))
-    clamp_, floor_, ceil_, round_ = map(_in_place, (ops.clamp, ops.floor, ops.ceil, ops.round_))
-    masked_fill_ = _in_place(masked_fill)
+    __iand__, __ior__, __ixor__ = map(in_place, (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor))
+    lerp_, addcmul_, addcdiv_ = map(in_place, (ops.lerp, addcmul, addcdiv))
+    exp_, log_, sqrt_, abs_, neg_ = map(in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
+    relu_, sigmoid_, tanh_ = map(in_place, (ops.relu, ops.sigmoid, ops.tanh))
+    clamp_, floor_, ceil_, round_ = map(in_place, (ops.clamp, ops.floor, ops.ceil, ops.round_))
+    masked_fill_ = in_place(masked_fill)
 
     # ----------------------------------------------------------------------------------------------------------
     # Reductions
@@ -581,12 +526,12 @@ class Tensor(TensorBase):
 
     def fill_(self, value: Any) -> Tensor:
         """Fill with one value."""
-        return self._overwrite("fill_", _filled, (value,), {})
+        return overwrite(self, "fill_", filled, (value,), {})
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
         """Fill with the values of ``src``, broadcast and converted."""
         source = src if isinstance(src, Tensor) else tensor_of(np.asarray(src))
-        return self._overwrite("copy_", _filled, (source.to(self.device, self.dtype),), {})
+        return overwrite(self, "copy_", filled, (source.to(self.device, self.dtype),), {})
 
     def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
         """Fill with draws from [from_, to)."""
@@ -604,7 +549,7 @@ class Tensor(TensorBase):
         return self._fill_random("bernoulli_", (g.uniform(self.array.shape) < p).astype(self.dtype))
 
     def _fill_random(self, name: str, values: Any) -> Tensor:
-        return self._overwrite(name, _filled, (tensor_of(values),), {})
+        return overwrite(self, name, filled, (tensor_of(values),), {})
 
     # ----------------------------------------------------------------------------------------------------------
     # Conversion
@@ -838,24 +783,5 @@ def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
     return rebuilt
 
 
-def _filled(x: Any, value: Any) -> Any:
-    """Return ``value`` in the shape of ``x``, with the history of ``value`` only."""
-    return ops.setitem(x, value, ...)
-
-
-def _check_writeable(name: str, array: Any) -> None:
-    if isinstance(array, np.ndarray) and not array.flags.writeable:
-        raise ValueError(
-            f"{name}: this tensor of shape {array.shape} is read-only, as are the results of expand(), whose entries "
-            "share memory; call clone() first"
-        )
-
-
 def _comparable(other: object) -> bool:
     return isinstance(other, (TensorBase, bool, int, float, np.generic)) or is_array(other)
-
-
-def _without_leading_ones(shape: Sequence[int], ndim: int) -> tuple[int, ...]:
-    """NumPy lets a (1, 3) value be assigned to 3 entries; the gradient then has to find its way back."""
-    extra = max(len(shape) - ndim, 0)
-    return tuple(shape[extra:]) if all(n == 1 for n in shape[:extra]) else tuple(shape)

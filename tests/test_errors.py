@@ -374,7 +374,14 @@ def test_numpy_where_a_gradient_would_be_lost(leave):
 
 def test_arithmetic_with_numpy_arrays_keeps_the_graph():
     x = leaf(1.0, 2.0)
-    for y in (np.ones(2) * x, np.float64(2) * x, np.ones(2) - x, np.ones((2, 2), np.float32) @ x, 1 / x, np.ones(2) / x):
+    for y in (
+        np.ones(2) * x,
+        np.float64(2) * x,
+        np.ones(2) - x,
+        np.ones((2, 2), np.float32) @ x,
+        1 / x,
+        np.ones(2) / x,
+    ):
         assert isinstance(y, minigrad.Tensor) and y.requires_grad
 
 

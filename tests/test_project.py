@@ -64,7 +64,7 @@ def test_the_way_of_one_backward_through_the_files() -> None:
     from minigrad.autograd.node import Node
     from minigrad.ops.op import Op
 
-    homes = {"Op": Op, "Tensor": Tensor, "engine": engine, "Node": Node}
+    homes = {"Op": Op, "Tensor": Tensor, "engine": engine, "gradients": gradients, "Node": Node}
     steps = re.findall(rf"`({'|'.join(homes)})\.(\w+)`", README)
     assert len(steps) >= 5
     assert [step for step in steps if not hasattr(homes[step[0]], step[1])] == []

@@ -12,7 +12,8 @@ import numpy as np
 from minigrad import ops
 from minigrad.autograd.node import Node, TensorBase, tensor_of
 from minigrad.backend import Generator, array_module, default_generator, device_of
-from minigrad.ops import linear, logsigmoid, sigmoid, softplus, tanh
+from minigrad.inplace import overwrite
+from minigrad.ops import logsigmoid, sigmoid, softplus, tanh
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -51,7 +52,7 @@ def _can_overwrite(function: Any) -> Callable[..., Tensor]:
     @functools.wraps(function, updated=())
     def activation(input: Tensor, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if inplace:
-            return input._overwrite(f"{function.__name__}_", function, args, kwargs)
+            return overwrite(input, f"{function.__name__}_", function, args, kwargs)
         return function(input, *args, **kwargs)
 
     return activation
@@ -65,6 +66,24 @@ elu, hardtanh, leaky_relu, relu6, silu = map(
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); its derivative at 0 is 0. With ``inplace=True`` the input itself is overwritten."""
     return input.relu_() if inplace else ops.relu(input)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# The affine map
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x W^T + b: weight (out, in), bias (out,), input (..., in); a weight of shape (in,) gives one number each.
+
+    Raises
+    ------
+    RuntimeError
+        The last dimension of the input is not ``in``, or the dtypes differ.
+    """
+    if weight.ndim == 1:
+        y = ops.matmul(input, weight)
+        return y if bias is None else y + bias
+    return ops.linear(input, weight, bias)
 
 
 # --------------------------------------------------------------------------------------------------------------

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.ops.shape import cat, reshape, split
 from minigrad.tensor import Tensor
-
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
 
 
 @dataclass(eq=False, slots=True)
@@ -23,7 +20,7 @@ class Hook:
     with_kwargs: bool = False
 
 
-def call_with_hooks(module: Module, hooks: list[Hook], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_with_hooks(module: Any, hooks: list[Hook], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call ``module.forward`` with its hooks around it: pre-hooks, forward, hooks, each kind in its order."""
     hooks = list(hooks)  # a hook may remove itself
     for hook in hooks:
@@ -44,7 +41,7 @@ def call_with_hooks(module: Module, hooks: list[Hook], args: tuple[Any, ...], kw
 
 
 def _run_pre_hook(
-    hook: Hook, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    hook: Hook, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not hook.with_kwargs:
         changed = hook.function(module, args)
@@ -69,7 +66,7 @@ class _Gates:
     gate when everything inside has been walked: there the hooks see both.
     """
 
-    def __init__(self, module: Module, hooks: list[Hook]) -> None:
+    def __init__(self, module: Any, hooks: list[Hook]) -> None:
         self.module = module
         self.pre_hooks = [hook for hook in hooks if hook.kind == "backward_pre"]
         self.hooks = [hook for hook in hooks if hook.kind == "backward"]

@@ -8,9 +8,9 @@ from typing import Any
 from minigrad.backend import DeviceLike
 from minigrad.creation import empty
 from minigrad.nn import init
-from minigrad.nn.functional import linear
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
+from minigrad.ops import linear
 from minigrad.tensor import Tensor
 
 __all__ = ["Identity", "Linear"]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from minigrad.backend import array_module, device_of, to_device
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
-
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
 
 ROWS = 30  # of a table of differences; more do not help anybody
 
@@ -28,10 +25,10 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-Target = tuple["Module", str, Tensor]  # a module, the name of its attribute, and what is there now
+Target = tuple[Any, str, Tensor]  # a module, the name of its attribute, and what is there now
 
 
-def load(module: Module, state_dict: Mapping[str, Tensor], strict: bool, assign: bool) -> IncompatibleKeys:
+def load(module: Any, state_dict: Mapping[str, Tensor], strict: bool, assign: bool) -> IncompatibleKeys:
     """Do the work of ``Module.load_state_dict``: find all that does not fit, and only then copy."""
     caller = f"{type(module).__name__}.load_state_dict"
     if not isinstance(state_dict, Mapping):

@@ -93,6 +93,8 @@ def outer(a: Any, b: Any) -> Any:
 @op(promote="exact")
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     """x W^T + b;   dx = g W, dW = g^T x, db = sum of g over the rows"""
+    if weight.ndim != 2:
+        raise ValueError(f"linear: expected a weight of shape (out_features, in_features), got {weight.shape}")
     y = (x if x.ndim == 2 else rows(x)).dot(weight.T)
     if bias is not None:
         y += bias
@@ -154,6 +156,7 @@ def einsum(equation: str, *operands: Any) -> Any:
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     axes, out = _letters(equation, operands)
+    operands, axes = _without_stretched(operands, axes)
     result, have = _reduce(operands[0], axes[0], set(out).union(*axes[1:]))
     for k in range(1, len(operands)):
         needed = set(out).union(*axes[k + 1 :])
@@ -188,6 +191,23 @@ def _letters(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
     if unknown or len(set(out)) < len(out):
         raise RuntimeError(f"einsum: the result {out!r} of {equation!r} must have letters of the operands, each once")
     return axes, out
+
+
+def _without_stretched(operands: tuple[Any, ...], axes: list[str]) -> tuple[tuple[Any, ...], list[str]]:
+    """Drop a dimension of size 1 from an operand where another has more: it is the same all along that letter."""
+    size: dict[str, int] = {}
+    for x, letters in zip(operands, axes, strict=True):
+        for c, n in zip(letters, x.shape, strict=True):
+            if size.setdefault(c, n) != n and 1 not in (n, size[c]):
+                raise RuntimeError(f"einsum: {c!r} stands for {size[c]} entries in one place and for {n} in another")
+            size[c] = max(size[c], n)
+    kept = [
+        [d for d, c in enumerate(letters) if x.shape[d] == size[c]] for x, letters in zip(operands, axes, strict=True)
+    ]
+    return (
+        tuple(reshape(x, tuple(x.shape[d] for d in dims)) for x, dims in zip(operands, kept, strict=True)),
+        ["".join(letters[d] for d in dims) for letters, dims in zip(axes, kept, strict=True)],
+    )
 
 
 def _reduce(x: Any, letters: str, needed: set[str]) -> tuple[Any, str]:

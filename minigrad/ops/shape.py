@@ -246,7 +246,7 @@ def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
 @op(promote=None)
 def flip(xp: Any, x: Any, /, dims: Dims) -> Any:
     """the order along dims reversed, as a copy;   d = dx reversed"""
-    return xp.flip(x, dims).copy()
+    return xp.flip(x, wrap_dims(dims, x.ndim)).copy()
 
 
 @op(promote=None)

@@ -452,6 +452,7 @@ LINALG = [
         call(T(2), T(), "i", "", "i"),
         torch=lambda a, b, a_axes, b_axes, out: torch("einsum")(f"{a_axes},{b_axes}->{out}", a, b)),
     row("einsum", np.einsum, call("ij,jk->ik", T(2, 3), T(3, 4)), call("ij,jk", T(2, 3), T(3, 4)),
+        call("ij,ij->i", T(2, 3), T(1, 3)), call("ij,jk,kl->il", T(2, 3), T(3, 1), T(4, 5)),
         call("ii", T(3, 3)), call("ii->i", T(3, 3)), call("ij->ji", T(2, 3)), call("ij->", T(2, 3)),
         call("bij,bj->bi", T(2, 3, 4), T(2, 4)), call("i,j->ij", T(2), T(3)), call("i,i", T(3), T(3)),
         call("...ij,...jk->...ik", T(2, 2, 3), T(3, 2)), call("b...,b...->...", T(2, 3), T(2, 3)),
