@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from itertools import accumulate, chain
+from itertools import accumulate
 from operator import is_
 from typing import Any
 
@@ -16,14 +14,11 @@ from minigrad.autograd.node import date_writes
 from minigrad.backend import Array, array_module
 
 # Up to how many elements small parameters are gathered, and how many of a large one are updated at a time. On the CPU
-# the arrays of a slice stay in the cache, but a slice is long enough that threads seldom have to take turns; a GPU has
-# no such cache, and wants few calls.
-CPU_GATHERED, CPU_SLICE = 1 << 15, 1 << 17
+# the arrays of a slice stay in the cache; a GPU has no such cache, and wants few calls. Sharing the slices between two
+# threads was tried: alone it takes two thirds of the time, but right after a matrix product nothing is gained, because
+# the threads of the product are still waiting for more to do, at full speed.
+CPU_GATHERED, CPU_SLICE = 1 << 15, 1 << 16
 GPU_GATHERED = GPU_SLICE = 1 << 22
-# From how many elements on a parameter is shared between threads. NumPy lets another thread run while it computes, but
-# starting threads and taking turns between calls costs more than it gains for smaller ones.
-THREADED = 1 << 22
-
 Slice = tuple[slice, Array, dict[str, Any], list[Array]]  # where in the flat arrays, p there, the state there, scratch
 
 
@@ -47,10 +42,7 @@ def _trained(params: list[Any]) -> list[Any]:
 
 
 class Block:
-    """Parameters that are updated together: several gathered in flat arrays, or one where it lies.
-
-    ``parts`` lists, for each thread, the slices it works on.
-    """
+    """Parameters that are updated together: several gathered in flat arrays, or one where it lies; in slices."""
 
     def __init__(
         self, params: list[Any], first: bool, scalars: dict[str, float], workspace: Callable[..., list[Array]]
@@ -78,17 +70,10 @@ class Block:
         self.pieces, self.g_pieces = self.split(self.p), self.split(self.g)
         self.writes = [p.writes() for p in params]
         slices = [slice(start, min(start + limit, size)) for start in range(0, size, limit)]
-        workers = _threads() if self.xp is np and size >= THREADED else 1
-        share = max(1, -(-len(slices) // workers))
-        self.parts: list[list[Slice]] = []
-        for worker, start in enumerate(range(0, len(slices), share)):
-            _, _, *scratch = workspace(like, min(limit, size), worker)
-            self.parts.append(
-                [
-                    (where, self.p[where], {}, [array[: where.stop - where.start] for array in scratch])
-                    for where in slices[start : start + share]
-                ]
-            )
+        _, _, *scratch = workspace(like, min(limit, size))
+        self.slices: list[Slice] = [
+            (where, self.p[where], {}, [array[: where.stop - where.start] for array in scratch]) for where in slices
+        ]
 
     def _move_in(self) -> None:
         """Let the parameters live in one flat array of the block's own, so that they need not be copied every step."""
@@ -105,7 +90,7 @@ class Block:
     def add_state(self, name: str, arrays: list[Array]) -> list[Array]:
         """Move a state of each parameter into a flat array; return where they are now."""
         flat = arrays[0].reshape(-1) if len(arrays) == 1 else self.xp.concatenate(arrays, None)
-        for where, _, state, _ in chain.from_iterable(self.parts):
+        for where, _, state, _ in self.slices:
             state[name] = flat[where]
         return self.split(flat)
 
@@ -161,28 +146,3 @@ def gatherings(params: list[Any]) -> Iterator[list[Any]]:
         size += p.array.size
     if small:
         yield small
-
-
-def _threads() -> int:
-    """Return how many threads share a large parameter; beyond four they only wait for memory."""
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
-def in_threads(work: Callable[[Any], None], parts: list[Any]) -> None:
-    """Do the work on each part in a thread of its own, the first in this one; an error in any is raised here."""
-    errors: list[BaseException] = []
-
-    def guarded(part: Any) -> None:
-        try:
-            work(part)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(part,)) for part in parts[1:]]
-    for thread in threads:
-        thread.start()
-    guarded(parts[0])
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]

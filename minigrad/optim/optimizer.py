@@ -16,7 +16,6 @@ was loaded, an option that needs more state.
 from __future__ import annotations
 
 import copy
-import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -29,7 +28,7 @@ import numpy as np
 from minigrad.autograd.grad_mode import enable_grad
 from minigrad.autograd.node import TensorBase, tensor_of
 from minigrad.backend import Array, array_module, device_of, is_array, to_device
-from minigrad.optim.blocks import Block, Layout, Slice, gatherings, in_threads
+from minigrad.optim.blocks import Block, Layout, gatherings
 
 Group = dict[str, Any]  # "params" and the options they share
 State = dict[str, Any]
@@ -177,16 +176,10 @@ class Optimizer:
         for block in layout.blocks:
             self.advance(block.scalars, group)
             g = block.gather()
-            if len(block.parts) > 1:
-                in_threads(functools.partial(self._update_slices, block, g, group), block.parts)
-            elif block.parts:
-                self._update_slices(block, g, group, block.parts[0])
+            for where, p, state, scratch in block.slices:
+                state.update(block.scalars)
+                self.update(block.xp, p, g[where], state, group, scratch)  # on a GPU, one fused kernel could stand here
             block.scatter()
-
-    def _update_slices(self, block: Block, g: Array, group: Group, slices: list[Slice]) -> None:
-        for where, p, state, scratch in slices:
-            state.update(block.scalars)
-            self.update(block.xp, p, g[where], state, group, scratch)  # on a GPU, one fused kernel could stand here
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, so that the next ``backward()`` does not add to them.
@@ -240,9 +233,9 @@ class Optimizer:
         self._known = list(_entries(self.state))
         return layout
 
-    def _workspace(self, like: Array, size: int, worker: int = 0) -> list[Array]:
+    def _workspace(self, like: Array, size: int) -> list[Array]:
         """Return p, g and scratch of ``size`` elements: the same memory for every block, so that it stays in cache."""
-        key = (like.dtype, str(device_of(like)), worker)
+        key = (like.dtype, str(device_of(like)))
         if key not in self._work or self._work[key][0].size < size:
             xp = array_module(like)
             self._work[key] = [xp.empty(size, like.dtype) for _ in range(2 + self.scratch_arrays)]

@@ -11,7 +11,7 @@ import strict_cupy
 import minigrad
 from minigrad import nn
 from minigrad.autograd.node import tensor_of
-from minigrad.optim import SGD, Adam, AdamW, Optimizer, blocks
+from minigrad.optim import SGD, Adam, AdamW, Optimizer
 
 
 def leaf(*shape, dtype=np.float64, seed=0):
@@ -58,35 +58,6 @@ def test_update_is_the_same_in_every_layout(shapes):
         opt.step()
     for p, start, seen in zip(params, before, gradients):
         np.testing.assert_allclose(p.array, adam_by_definition(start, seen, lr=0.1), rtol=1e-12, atol=1e-14)
-
-
-def test_large_parameter_is_shared_between_threads_with_the_same_result(monkeypatch):
-    monkeypatch.setattr(blocks, "THREADED", 100_000)
-    monkeypatch.setattr(blocks, "CPU_SLICE", 32_768)
-    monkeypatch.setattr(blocks, "_threads", lambda: 3)
-    w = leaf(330, 340)
-    start, opt = w.array.copy(), AdamW([w], lr=0.1, weight_decay=0)
-    give_grads([w], 1)
-    opt.step()
-    assert [len(part) for part in opt._layouts[id(opt.param_groups[0])].blocks[0].parts] == [2, 2]
-    np.testing.assert_allclose(w.array, adam_by_definition(start, [w.grad.array], lr=0.1), rtol=1e-12)
-
-
-def test_error_in_a_thread_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(blocks, "THREADED", 40_000)
-    monkeypatch.setattr(blocks, "CPU_SLICE", 32_768)
-    monkeypatch.setattr(blocks, "_threads", lambda: 2)
-
-    class Fails(Optimizer):
-        def update(self, xp, p, g, state, group, scratch):
-            if len(p) < blocks.CPU_SLICE:  # the last slice, which is the second thread's
-                raise ArithmeticError("in the thread")
-
-    w = leaf(50_000)
-    opt = Fails([w], {"lr": 0.1})
-    give_grads([w], 0)
-    with pytest.raises(ArithmeticError, match="in the thread"):
-        opt.step()
 
 
 def test_memory_of_parameters_keeps_its_identity():
