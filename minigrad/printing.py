@@ -7,17 +7,16 @@ and one width, set them in brackets, and add what else is worth knowing (`dtype=
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+
+Array: TypeAlias = np.ndarray[Any, Any]
 
 __all__ = ["format_tensor", "printoptions", "set_printoptions"]
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(NamedTuple):
     precision: int = 4
     threshold: float = 1000
     edgeitems: int = 3
@@ -81,7 +80,7 @@ def set_printoptions(
         if not (number >= 0 and (name == "threshold" or isinstance(number, int | np.integer))):
             raise ValueError(f"set_printoptions: expected {name} to be a whole number, 0 or more, got {number!r}.")
     start = _options if profile is None else _PROFILES[profile]
-    _options = replace(start, sci_mode=sci_mode, **given)
+    _options = start._replace(sci_mode=sci_mode, **given)
 
 
 @contextmanager
@@ -104,12 +103,12 @@ def printoptions(**options: Any) -> Iterator[None]:
 
 
 def format_tensor(
-    array: NDArray[Any],
+    array: Array,
     *,
     prefix: str = "tensor",
     suffixes: Sequence[str] = (),
-    default_dtype: DTypeLike = np.float32,
-    to_numpy: Callable[[Any], NDArray[Any]] = np.asarray,
+    default_dtype: Any = np.float32,
+    to_numpy: Callable[[Any], Array] = np.asarray,
 ) -> str:
     """Text of a tensor that holds `array`.
 
@@ -169,7 +168,7 @@ def format_tensor(
     return _append(f"{prefix}({body}", device + size + dtype + rest, indent, options.linewidth) + ")"
 
 
-def _body(array: NDArray[Any], indent: int, options: _Options, to_numpy: Callable[[Any], NDArray[Any]]) -> str:
+def _body(array: Array, indent: int, options: _Options, to_numpy: Callable[[Any], Array]) -> str:
     """The values in their brackets, summarised or not."""
     summarised = array.size > options.threshold
     if summarised and options.edgeitems == 0 and array.ndim > 0:
@@ -181,17 +180,17 @@ def _body(array: NDArray[Any], indent: int, options: _Options, to_numpy: Callabl
     return _brackets(iter(cells), shown.shape, cut, per_line, indent)
 
 
-def _edges(array: NDArray[Any], cut: list[bool], edgeitems: int) -> NDArray[Any]:
+def _edges(array: Array, cut: list[bool], edgeitems: int) -> Array:
     """The first and last indices of each dimension that is cut, all of the others."""
     if not any(cut):
         return array
     ends = np.r_[:edgeitems, -edgeitems:0]
     # One indexing for all dimensions: one after the other would copy whole slices of a large array.
-    shown: NDArray[Any] = array[np.ix_(*[ends if c else np.arange(n) for c, n in zip(cut, array.shape, strict=True)])]
+    shown: Array = array[np.ix_(*[ends if c else np.arange(n) for c, n in zip(cut, array.shape, strict=True)])]
     return shown
 
 
-def _cells(shown: NDArray[Any], options: _Options) -> tuple[list[str], int]:
+def _cells(shown: Array, options: _Options) -> tuple[list[str], int]:
     """The elements as text, in one notation, right-aligned to one width; and that width."""
     if shown.dtype.kind != "f":
         texts = [str(value) for value in shown.ravel().tolist()]
@@ -206,7 +205,7 @@ def _cells(shown: NDArray[Any], options: _Options) -> tuple[list[str], int]:
     return [text.rjust(width) for text in texts], width
 
 
-def _notation(sizes: NDArray[np.float64], options: _Options) -> Callable[[float], str]:
+def _notation(sizes: Array, options: _Options) -> Callable[[float], str]:
     """How to write floats with these absolute values (the finite ones that are not 0)."""
     digits, scientific = options.precision, False
     if sizes.size > 0:

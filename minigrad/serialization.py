@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -71,10 +69,11 @@ def save(obj: Any, f: File) -> None:
     if not isinstance(f, (str, os.PathLike)):
         np.savez(f, **arrays)
         return
-    target = Path(os.path.realpath(f))  # through a symbolic link, not instead of it
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"save: there is no folder {target.parent}")
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    target = os.path.realpath(f)  # through a symbolic link, not instead of it
+    folder, name = os.path.split(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"save: there is no folder {folder}")
+    unfinished = os.path.join(folder, f".{name}.{os.urandom(4).hex()}")
     try:
         with open(unfinished, "xb") as file:
             np.savez(file, **arrays)
@@ -82,7 +81,8 @@ def save(obj: Any, f: File) -> None:
             os.fsync(file.fileno())
         os.replace(unfinished, target)
     finally:
-        unfinished.unlink(missing_ok=True)
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
 
 
 def load(f: File, map_location: DeviceLike = None, *, weights_only: bool = True) -> Any:

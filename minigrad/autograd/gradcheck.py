@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,8 +38,7 @@ class Entry(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class GradcheckReport:
+class GradcheckReport(NamedTuple):
     """What a check found; true if nothing was wrong.
 
     Of ``checked`` derivatives ``wrong`` many differ. ``worst`` is the one furthest beyond the tolerance, or closest to
