@@ -53,6 +53,15 @@ def constant_row(xp: ModuleType, value: float, n: int, dtype: Any) -> Array:
     return row
 
 
+@functools.lru_cache(maxsize=64)
+def constants(xp: ModuleType, dtype: Any, *values: float) -> list[Array]:
+    """Return numbers as 0-d arrays, kept for the next call; not to be written into.
+
+    NumPy converts a Python number in every call, which takes as long as the arithmetic on a small array.
+    """
+    return [xp.array(value, dtype) for value in values]
+
+
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return ``x`` as a NumPy array: itself if it is one, a copy if it lives on a GPU."""
     return x if isinstance(x, np.ndarray) else np.asarray(x) if array_module(x) is np else x.get()

@@ -57,8 +57,8 @@ def walk(
             arriving = ()  # nobody asked for what lies below, which stays for another walk
             continue
         arriving = zip(node.parents, node.shares(g, create_graph), strict=True)
-        if not retain_graph:
-            node.release()
+        if not retain_graph:  # let go of the kept arrays and of what lies below
+            node.kept, node.tensors, node.parents = None, (), []
 
 
 def run_hooks(hooks: Sequence[Callable[[Any], Any]], g: Any) -> Any:

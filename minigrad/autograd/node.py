@@ -161,12 +161,6 @@ class Node:
             "of x += 1), or clone() the tensor before changing it."
         )
 
-    def release(self) -> None:
-        """Let go of the kept arrays and the parents."""
-        self.kept = None
-        self.tensors = ()
-        self.parents = []
-
     # What PyTorch's grad_fn offers to look at
 
     def name(self) -> str:

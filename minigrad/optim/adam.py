@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from minigrad.backend import Array
+from minigrad.backend import Array, constants
 from minigrad.optim.optimizer import Group, Optimizer, State
 
 
@@ -106,12 +106,13 @@ class Adam(Optimizer):
         s, changed = scratch
         t, (beta1, beta2) = state["step"], group["betas"]
         m, v = state["exp_avg"], state["exp_avg_sq"]
+        keep1, take1, keep2, take2 = constants(xp, p.dtype, beta1, 1 - beta1, beta2, 1 - beta2)
         g = self.gradient(xp, p, g, group, out=changed)
-        m *= beta1
-        m += xp.multiply(g, 1 - beta1, out=s)
-        v *= beta2
+        m *= keep1
+        m += xp.multiply(g, take1, out=s)
+        v *= keep2
         xp.multiply(g, g, out=s)
-        v += xp.multiply(s, 1 - beta2, out=s)
+        v += xp.multiply(s, take2, out=s)
         if group["amsgrad"]:
             v = xp.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
         # lr m^ / (sqrt(v^) + eps), with the corrections moved to the numbers: one pass less over the arrays.
