@@ -56,7 +56,7 @@ def walk(
         if needed is not None and needed.isdisjoint(node.parents):
             arriving = ()  # nobody asked for what lies below, which stays for another walk
             continue
-        arriving = zip(node.parents, node.shares(g, create_graph), strict=True)
+        arriving = zip(node.parents, node.shares(g, create_graph))
         if not retain_graph:  # let go of the kept arrays and of what lies below
             node.kept, node.tensors, node.parents = None, (), []
 

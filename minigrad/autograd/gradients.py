@@ -162,7 +162,7 @@ def _starts(caller: str, tensors: Any, gradients: Any, create_graph: bool) -> li
     if len(given) != len(roots):
         raise RuntimeError(f"{caller}: got {len(roots)} tensors and {len(given)} gradients; give one for each")
     starts: list[tuple[Any, Any]] = []
-    for root, g in zip(roots, given, strict=True):
+    for root, g in zip(roots, given):
         array = root.array
         if not root._requires_grad:
             raise RuntimeError(

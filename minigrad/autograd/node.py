@@ -80,16 +80,17 @@ class TensorBase:
         return self._writes
 
 
+_new = object.__new__
+
+
 def tensor_of(array: Array, node: Node | None = None, cls: Any = None) -> Any:
     """Wrap ``array`` in a tensor, without copying or checking."""
-    tensor = object.__new__(cls or TensorBase.result_class)
+    tensor = _new(cls or TensorBase.result_class)
     tensor.array = array
     tensor.node = node
     tensor.is_view = False
     tensor._requires_grad = node is not None
-    tensor._grad = None
-    tensor._hooks = None
-    tensor._writes = None
+    tensor._grad = tensor._hooks = tensor._writes = None
     return tensor
 
 
@@ -136,7 +137,7 @@ class Node:
         if create_graph:
             values = plan.with_history(values, self.tensors, self)
         shares = []
-        for (rule, pick), x in zip(plan.rules, self.parents, strict=True):
+        for (rule, pick), x in zip(plan.rules, self.parents):
             share = rule(g, *pick(values))
             # Broadcasting and promotion are undone here and nowhere else: a share is of its input's shape and dtype.
             if type(x) is not Node:

@@ -290,10 +290,10 @@ def _class_weight(name: str, weight: Tensor, x: Any) -> Tensor:
 
 def _are_plain_labels(x: Any, t: Any, ignore_index: int) -> bool:
     """Return whether ``t`` holds one label for each row of ``x``, all in range and none to be ignored."""
-    if x.ndim != 2 or t.dtype.kind not in "iu" or t.shape != x.shape[:1] or not t.size:
+    if x.ndim != 2 or t.ndim != 1 or t.dtype.kind not in "iu":
         return False
-    classes = x.shape[1]
-    return _in_range(t, classes) and not 0 <= ignore_index < classes
+    rows, classes = x.shape
+    return 0 < rows == len(t) and not 0 <= ignore_index < classes and _in_range(t, classes)
 
 
 def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> None:

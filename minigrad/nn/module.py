@@ -64,7 +64,7 @@ class Module:
         try:
             if self._hooks:
                 return call_with_hooks(self, self._hooks, args, kwargs)
-            return self.forward(*args, **kwargs)
+            return self.forward(*args, **kwargs) if kwargs else self.forward(*args)
         except Exception as error:
             if isinstance(getattr(error, "_origin", None), _Origin):
                 error._origin.seen_from(self, error)  # type: ignore[attr-defined]

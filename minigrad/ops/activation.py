@@ -13,7 +13,7 @@ from minigrad.ops.reduction import sum_
 # Piecewise linear
 
 
-@op
+@op(promote=None)
 def relu(xp: Any, x: Any, /) -> Any:
     """max(x, 0);   d = dx where x > 0, 0 at the kink"""
     return xp.maximum(x, 0 if x.size < 4096 else constant_row(xp, 0, x.shape[-1], x.dtype))
@@ -32,6 +32,7 @@ def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) ->
 
 
 relu.derivative(x=lambda g, y: g * (y > 0))
+relu.raw_derivative(lambda xp, wanted, g, y: [g * (y > 0)])  # the same: no shape to compare, behind every layer
 leaky_relu.derivative(x=lambda g, x, negative_slope: where(x > 0, g, g * negative_slope))
 hardtanh.derivative(x=lambda g, y, min_val, max_val: g * logical_and(y > min_val, y < max_val))
 

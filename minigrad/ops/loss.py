@@ -17,7 +17,8 @@ def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction.
     """
     n, classes = x.shape
-    x = xp.ascontiguousarray(x)  # in the order in which ``at`` counts: a transposed x would be one in columns
+    if not x.flags.c_contiguous:
+        x = xp.ascontiguousarray(x)  # in the order in which ``at`` counts: a transposed x would be one in columns
     row = xp.arange(0, n * classes, classes)  # where each row starts in memory
     # Less its largest entry, so that nothing overflows. x.max(axis=1) finds it too, in three times the time.
     z = x - x.take(row + x.argmax(axis=1))[:, None]

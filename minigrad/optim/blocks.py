@@ -100,7 +100,7 @@ class Block:
             return self.params[0]._grad.array.reshape(-1)
         if not self.moved:
             self.xp.concatenate(self.arrays, None, self.p)
-        for piece, p in zip(self.g_pieces, self.params, strict=True):
+        for piece, p in zip(self.g_pieces, self.params):
             piece[...] = p._grad.array
         return self.g
 

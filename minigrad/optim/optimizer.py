@@ -76,7 +76,8 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
         self.defaults = {name: _plain(value) for name, value in defaults.items()}
-        self.state: defaultdict[Any, State] = defaultdict(dict)
+        self._state: defaultdict[Any, State] = defaultdict(dict)
+        self._state_shown = False
         self.param_groups: list[Group] = []
         self.step_count = 0
         self._forget_layouts()
@@ -91,6 +92,17 @@ class Optimizer:
                 "nn.ModuleDict; and a generator that was used before (by a sum over it, by another optimizer) is "
                 "empty, call model.parameters() again."
             )
+
+    @property
+    def state(self) -> defaultdict[Any, State]:
+        """For each parameter that was updated, a dict of its state by PyTorch's names; yours to change."""
+        self._state_shown = True  # from now on somebody may change it: each step looks
+        return self._state
+
+    @state.setter
+    def state(self, value: defaultdict[Any, State]) -> None:
+        self._state = value
+        self._state_shown = True
 
     # ----------------------------------------------------------------------------------------------------------
     # What an optimizer defines
@@ -161,7 +173,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if not all(map(is_, _entries(self.state), self._known)):
+        if self._state_shown and not all(map(is_, _entries(self._state), self._known)):
             self._layouts.clear()  # somebody loaded, replaced or removed state
         for group in self.param_groups:
             self.update_group(group)
@@ -212,7 +224,7 @@ class Optimizer:
         for p in group["params"]:
             if p._grad is None:
                 continue
-            state = self.state[p] if buffers or scalars else {}
+            state = self._state[p] if buffers or scalars else {}
             values = {name: float(state.get(name, start)) for name, start in scalars.items()}
             first = any(state.get(name) is None for name in buffers)
             alike.setdefault((p.array.dtype, str(device_of(p.array)), first, *values.values()), []).append(p)
@@ -224,13 +236,13 @@ class Optimizer:
                 for name, start in buffers.items():
                     pieces = block.add_state(name, [self._state_array(p, name, start) for p in chosen])
                     for p, piece in zip(chosen, pieces, strict=True):
-                        self.state[p][name] = tensor_of(piece)
+                        self._state[p][name] = tensor_of(piece)
                 for p in chosen:
                     for name, array in block.shown.items():
-                        self.state[p][name] = tensor_of(_read_only(array))
+                        self._state[p][name] = tensor_of(_read_only(array))
                 blocks.append(block)
         layout = self._layouts[id(group)] = Layout(group["params"], list(buffers), blocks)
-        self._known = list(_entries(self.state))
+        self._known = list(_entries(self._state))
         return layout
 
     def _workspace(self, like: Array, size: int) -> list[Array]:
@@ -243,7 +255,7 @@ class Optimizer:
 
     def _state_array(self, p: Any, name: str, start: float) -> Array:
         """Return the state ``name`` of ``p`` as an array of its shape, dtype and device; new if there is none."""
-        value, xp = self.state[p].get(name), array_module(p.array)
+        value, xp = self._state[p].get(name), array_module(p.array)
         if value is None:
             return xp.zeros_like(p.array) if start == 0 else xp.full_like(p.array, start)
         array = value.array if isinstance(value, TensorBase) else xp.asarray(value)
@@ -347,7 +359,7 @@ class Optimizer:
             | {"params": [number[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
-        state = {number[id(p)]: dict(values) for p, values in self.state.items() if id(p) in number}
+        state = {number[id(p)]: dict(values) for p, values in self._state.items() if id(p) in number}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
