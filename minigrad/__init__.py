@@ -169,7 +169,6 @@ from minigrad.ops import round_ as round
 from minigrad.ops import sum_ as sum
 from minigrad.ops import transpose as swapaxes
 from minigrad.printing import printoptions, set_printoptions
-from minigrad.serialization import load, save
 from minigrad.tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -202,11 +201,14 @@ _ROOMS = ("datasets", "metrics", "nn", "optim", "utils")
 
 if _typing.TYPE_CHECKING:
     from minigrad import datasets, metrics, nn, optim, utils
+    from minigrad.serialization import load, save
 else:  # to a type checker it would mean that every name is here
 
     def __getattr__(name):
         """Open a room of the house when somebody first asks for it; say why something of PyTorch's is not here."""
         if name in _ROOMS:
             return _importlib.import_module(f"minigrad.{name}")
+        if name in ("load", "save"):
+            return getattr(_importlib.import_module("minigrad.serialization"), name)
         why = next((f": {reason}" for reason, names in _REFUSED.items() if name in names), "")
         raise AttributeError(f"minigrad has no {name!r}{why}")
