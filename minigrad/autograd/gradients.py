@@ -64,9 +64,10 @@ def backward(
         if create_graph:  # g has a history, which writing in place would break
             leaf._grad = _own(g, taken) if before is None else before + g
         elif before is None:
-            if type(g) is not np.ndarray or g.base is not None or id(g) in taken:
+            if type(g) is np.ndarray and g.base is None and id(g) not in taken:
+                taken.add(id(g))  # nobody else's already: a call of _own for each weight is felt in small networks
+            else:
                 g = _own(g, taken)
-            taken.add(id(g))
             leaf._grad = tensor_of(g)
         else:
             before.array += g
@@ -280,4 +281,4 @@ def retain_grad(tensor: TensorBase) -> None:
 
     tensor.node.hooks = [] if tensor.node.hooks is None else tensor.node.hooks
     tensor.node.hooks.append(keep)
-    tensor.__dict__["_retains_grad"] = keep  # the hook itself: see Tensor._overwrite
+    tensor.__dict__["_retains_grad"] = keep  # the hook itself: see inplace.overwrite

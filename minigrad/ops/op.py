@@ -48,7 +48,7 @@ Rule = Callable[..., Any]
 registry: dict[str, Op | Variadic] = {}
 
 _PLAIN = (float, int, bool, type(None))  # what an input may be besides an array
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # accepted as PyTorch accepts them
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # accepted as PyTorch accepts them
 
 
 class Op:
@@ -217,7 +217,7 @@ class Op:
             return self.inputs[0]
         if name in ("other", "exponent", "end", "mat2") and len(self.inputs) > 1:
             return self.inputs[1]
-        return _NUMPY_NAMES.get(name, name)
+        return NUMPY_NAMES.get(name, name)
 
     def _reconcile(self, values: list[Any]) -> ModuleType:
         """Refuse mixed devices and bring the inputs to a common dtype, in place; return the array module."""

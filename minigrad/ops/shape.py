@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.ops.op import _NUMPY_NAMES, Variadic, broadcast_to, op
+from minigrad.ops.op import NUMPY_NAMES, Variadic, broadcast_to, op
 
 Dims = int | Sequence[int] | None
 
@@ -56,7 +56,7 @@ def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def renaming(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
+            kwargs = {NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
         return function(*args, **kwargs)
 
     return renaming
