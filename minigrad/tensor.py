@@ -1,13 +1,11 @@
-"""Tensor: an array, its gradient and its history, with PyTorch's attributes, methods and operators.
+"""Tensor: an array, its gradient and its history, with PyTorch's attributes, operators and conversions.
 
-Nothing is computed here. Almost every line names the op that a method is; an op called as a method gets the tensor
-as its first argument.
+Nothing is computed here, and the methods that compute stand in a table of their own, ``methods.py``.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,9 +17,10 @@ from minigrad import ops
 from minigrad.autograd import gradients
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
-from minigrad.backend import CPU, Device, DeviceLike, Generator, array_module, default_generator, device_of, is_array
+from minigrad.backend import CPU, Device, DeviceLike, array_module, device_of, is_array
 from minigrad.backend import to_device as array_to_device
-from minigrad.inplace import check_writeable, filled, in_place, overwrite, without_leading_ones
+from minigrad.inplace import check_writeable, overwrite, without_leading_ones
+from minigrad.methods import Methods
 from minigrad.ops.promotion import PYTORCH_NAMES, checked_dtype
 from minigrad.ops.shape import shape_from
 from minigrad.printing import format_tensor
@@ -53,16 +52,6 @@ def _reflected(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda self, other: op(other, self)
 
 
-def _with_sizes(op: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Return the method that takes ``f(2, 3)``, ``f((2, 3))`` and ``f(name=(2, 3))``."""
-
-    @functools.wraps(op, assigned=("__doc__", "__name__"), updated=())
-    def method(self: Tensor, *sizes: Any, **named: Any) -> Tensor:
-        return op(self, shape_from(sizes, named.pop(name, None) if named else None), **named)
-
-    return method
-
-
 def _converting(name: str) -> Callable[[Tensor], Tensor]:
     """Return the method that converts to the dtype ``name``."""
 
@@ -73,7 +62,7 @@ def _converting(name: str) -> Callable[[Tensor], Tensor]:
     return method
 
 
-class Tensor(TensorBase):
+class Tensor(Methods):
     """A multi-dimensional array that can be differentiated through.
 
     Make one with :func:`minigrad.tensor`. Operations on tensors with ``requires_grad=True`` are recorded, and
@@ -357,199 +346,6 @@ class Tensor(TensorBase):
             except ValueError as error:
                 raise RuntimeError(f"x[...] = value: the value does not fit the entries chosen: {error}") from None
             self.writes().add("x[...] = ...")
-
-    # ----------------------------------------------------------------------------------------------------------
-    # Elementwise
-
-    floor_divide, remainder, fmod = ops.floor_divide, ops.remainder, ops.fmod
-    mul = multiply = ops.mul
-    pow = ops.power
-    neg = negative = ops.neg
-    abs = absolute = ops.absolute
-    sign, square, sqrt, rsqrt, reciprocal = ops.sign, ops.square, ops.sqrt, ops.rsqrt, ops.reciprocal
-    exp, exp2, expm1 = ops.exp, ops.exp2, ops.expm1
-    log, log2, log10, log1p, logaddexp = ops.log, ops.log2, ops.log10, ops.log1p, ops.logaddexp
-    sin, cos, tan, asin, acos, atan, atan2 = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan, ops.atan2
-    arcsin, arccos, arctan, arctan2 = ops.asin, ops.acos, ops.atan, ops.atan2
-    sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
-    floor, ceil, trunc, frac, hypot, lerp = ops.floor, ops.ceil, ops.trunc, ops.frac, ops.hypot, ops.lerp
-    maximum, minimum = ops.maximum, ops.minimum
-    clamp = clip = ops.clamp
-    relu, sigmoid, softmax, log_softmax = ops.relu, ops.sigmoid, ops.softmax, ops.log_softmax
-
-    eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
-    isnan, isinf, isfinite, isclose = ops.isnan, ops.isinf, ops.isfinite, ops.isclose
-    logical_and, logical_or = ops.logical_and, ops.logical_or
-    logical_xor, logical_not = ops.logical_xor, ops.logical_not
-    bitwise_and, bitwise_or = ops.bitwise_and, ops.bitwise_or
-    bitwise_xor, bitwise_not = ops.bitwise_xor, ops.bitwise_not
-
-    def add(self, other: Any, *, alpha: float = 1) -> Tensor:
-        """Return self + alpha other."""
-        return ops.add(self, other if alpha == 1 else other * alpha)
-
-    def sub(self, other: Any, *, alpha: float = 1) -> Tensor:
-        """Return self - alpha other."""
-        return ops.sub(self, other if alpha == 1 else other * alpha)
-
-    def addcmul(self, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
-        """Return self + value tensor1 tensor2."""
-        return ops.add(self, tensor1 * tensor2 * value)
-
-    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
-        """Return self + value tensor1 / tensor2."""
-        return ops.add(self, tensor1 / tensor2 * value)
-
-    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        """Return self / other; with ``rounding_mode`` "floor" or "trunc" rounded down or towards 0."""
-        if rounding_mode is None:
-            return ops.div(self, other)
-        if rounding_mode not in ("floor", "trunc"):
-            raise ValueError(f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}")
-        if rounding_mode == "trunc":  # take off what is left over, and there is nothing to round
-            return ops.floor_divide(ops.sub(self, ops.fmod(self, other)), other)
-        return ops.floor_divide(self, other)
-
-    def round(self, *, decimals: int = 0) -> Tensor:
-        """Return the nearest integers, halves to the even one; or so many decimals."""
-        return ops.round_(self, decimals)
-
-    def where(self, condition: Any, other: Any) -> Tensor:
-        """Return self where ``condition`` holds, else ``other``."""
-        return ops.where(condition, self, other)
-
-    def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
-        """Return self with ``value`` where ``mask`` is True."""
-        if mask.dtype != bool_:
-            raise RuntimeError(f"masked_fill: expected a mask of bool, got {mask.dtype}; write mask.bool() or x > 0")
-        return ops.where(mask, value, self).to(self.dtype)
-
-    def equal(self, other: Tensor) -> Any:
-        """Return whether shape and all entries are the same, as a Python bool."""
-        return self.shape == other.shape and bool(ops.eq(self, other).all())
-
-    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: Any = False) -> Any:
-        """Return whether |self - other| <= atol + rtol |other| everywhere, as a Python bool."""
-        return bool(ops.isclose(self, other, rtol, atol, equal_nan).all())
-
-    subtract, divide, true_divide = sub, div, div
-    add_, sub_, mul_, div_ = map(in_place, (add, sub, ops.mul, div))
-    pow_, remainder_, floor_divide_ = map(in_place, (ops.power, ops.remainder, ops.floor_divide))
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
-    __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
-    __iand__, __ior__, __ixor__ = map(in_place, (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor))
-    lerp_, addcmul_, addcdiv_ = map(in_place, (ops.lerp, addcmul, addcdiv))
-    exp_, log_, sqrt_, abs_, neg_ = map(in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
-    relu_, sigmoid_, tanh_ = map(in_place, (ops.relu, ops.sigmoid, ops.tanh))
-    clamp_, floor_, ceil_, round_ = map(in_place, (ops.clamp, ops.floor, ops.ceil, ops.round_))
-    masked_fill_ = in_place(masked_fill)
-
-    # ----------------------------------------------------------------------------------------------------------
-    # Reductions
-
-    sum, mean, prod, var, std, norm = ops.sum_, ops.mean, ops.prod, ops.var, ops.std, ops.norm
-    max, min, amax, amin = ops.max_, ops.min_, ops.amax, ops.amin
-    argmax, argmin, logsumexp = ops.argmax, ops.argmin, ops.logsumexp
-    all, any, count_nonzero = ops.all_, ops.any_, ops.count_nonzero
-
-    # ----------------------------------------------------------------------------------------------------------
-    # Shape
-
-    transpose = swapaxes = swapdims = ops.transpose
-    squeeze, unsqueeze, flatten, unflatten = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten
-    movedim, narrow, split, chunk, unbind = ops.movedim, ops.narrow, ops.split, ops.chunk, ops.unbind
-    moveaxis, roll = ops.movedim, ops.roll
-    reshape, permute = _with_sizes(ops.reshape, "shape"), _with_sizes(ops.permute, "dims")
-    expand = broadcast_to = _with_sizes(ops.expand, "size")
-    flip = _with_sizes(ops.flip, "dims")
-
-    def view(self, *shape: Any, size: Any = None) -> Tensor:
-        """Return the entries in another shape, on the same memory, or refuse; ``reshape`` copies where it must."""
-        if len(shape) == 1 and isinstance(shape[0], np.dtype):
-            raise TypeError(f"view: minigrad does not look at the same bytes as {shape[0]}; to(dtype) converts them")
-        out = self.reshape(*shape, shape=size)
-        if not out.is_view and self.numel():
-            raise RuntimeError(
-                f"view: the entries of this tensor of shape {tuple(self.shape)} are not in row-major order in memory, "
-                "so no view has that shape; use reshape(), which copies"
-            )
-        return out
-
-    def view_as(self, other: Tensor) -> Tensor:
-        """Return a view in the shape of ``other``."""
-        return self.view(other.shape)
-
-    def reshape_as(self, other: Tensor) -> Tensor:
-        """Return the entries in the shape of ``other``."""
-        return self.reshape(other.shape)
-
-    def expand_as(self, other: Tensor) -> Tensor:
-        """Return a view expanded to the shape of ``other``."""
-        return self.expand(other.shape)
-
-    def ravel(self) -> Tensor:
-        """Return all entries in one dimension."""
-        return self.reshape(-1)
-
-    def t(self) -> Tensor:
-        """Return the transpose of a matrix."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t: expected at most 2 dimensions, got {self.ndim}; use transpose(dim0, dim1)")
-        return self.transpose(0, 1) if self.ndim == 2 else self
-
-    @property
-    def T(self) -> Tensor:
-        """The dimensions in reverse order: the transpose of a matrix."""
-        return ops.permute(self, tuple(range(self.ndim)[::-1]))
-
-    @property
-    def mT(self) -> Tensor:
-        """The last two dimensions exchanged: the transpose of each matrix of a batch."""
-        return self.transpose(-1, -2)
-
-    # ----------------------------------------------------------------------------------------------------------
-    # Products, picking
-
-    matmul, mm, bmm, mv, dot, outer = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer
-    index_select, masked_select, take_along_dim = ops.index_select, ops.masked_select, ops.take_along_dim
-
-    def gather(self, dim: int, index: Tensor) -> Tensor:
-        """Return the entries that ``index`` names along ``dim``: y[i, j] = x[index[i, j], j] for dim 0."""
-        return ops.gather(self, index, dim)
-
-    # ----------------------------------------------------------------------------------------------------------
-    # Filling
-
-    def zero_(self) -> Tensor:
-        """Fill with zeros."""
-        return self.fill_(0)
-
-    def fill_(self, value: Any) -> Tensor:
-        """Fill with one value."""
-        return overwrite(self, "fill_", filled, (value,), {})
-
-    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
-        """Fill with the values of ``src``, broadcast and converted."""
-        source = src if isinstance(src, Tensor) else tensor_of(np.asarray(src))
-        return overwrite(self, "copy_", filled, (source.to(self.device, self.dtype),), {})
-
-    def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-        """Fill with draws from [from_, to)."""
-        g = generator or default_generator(self.device)
-        return self._fill_random("uniform_", g.uniform(self.array.shape, from_, to, self.dtype))
-
-    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-        """Fill with draws from a normal distribution."""
-        g = generator or default_generator(self.device)
-        return self._fill_random("normal_", g.normal(self.array.shape, mean, std, self.dtype))
-
-    def bernoulli_(self, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
-        """Fill with 1 with probability ``p``, else 0."""
-        g = generator or default_generator(self.device)
-        return self._fill_random("bernoulli_", (g.uniform(self.array.shape) < p).astype(self.dtype))
-
-    def _fill_random(self, name: str, values: Any) -> Tensor:
-        return overwrite(self, name, filled, (tensor_of(values),), {})
 
     # ----------------------------------------------------------------------------------------------------------
     # Conversion

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minigrad.nn import functional as F
+from minigrad.nn.functional.loss import refuse_legacy
 from minigrad.nn.module import Module
 from minigrad.tensor import Tensor
 
@@ -12,7 +13,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean") -> None:
         super().__init__()
-        F._refuse_legacy(type(self).__name__, size_average, reduce)
+        refuse_legacy(type(self).__name__, size_average, reduce)
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{type(self).__name__}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
         self.reduction = reduction

@@ -90,10 +90,10 @@ from minigrad.ops.indexing import (
     setitem,
     take_along_dim,
 )
-from minigrad.ops.linalg import bmm, dot, einsum, linear, matmul, mm, mv, outer
 from minigrad.ops.loss import binary_cross_entropy, softmax_cross_entropy
 from minigrad.ops.normalization import batch_norm, batch_norm_fixed
 from minigrad.ops.op import Op, Variadic, cast, op, registry
+from minigrad.ops.product import bmm, dot, einsum, linear, matmul, mm, mv, outer
 from minigrad.ops.promotion import get_default_dtype, result_type, set_default_dtype
 from minigrad.ops.reduction import (
     all_,

@@ -1,4 +1,4 @@
-"""Every op, from its row in ``samples.py``: values, derivatives of both orders, dtypes, memory, GPU, PyTorch."""
+"""Every op, from its row in ``samples``: values, derivatives of both orders, dtypes, memory, GPU, PyTorch."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_every_op_has_samples() -> None:
     helpers = {"op", "get_default_dtype", "result_type", "set_default_dtype", "plain_index"}
     registered = {name for name, f in ops.registry.items() if f.__module__.startswith("minigrad.")}
     missing = (registered | composed) - helpers - {row.op for row in ROWS}
-    assert not missing, f"no row in tests/ops/samples.py for {sorted(missing)}"
+    assert not missing, f"no row in tests/ops/samples for {sorted(missing)}"
 
 
 def test_every_row_has_calls_and_a_name_of_its_own() -> None:

@@ -1,189 +1,25 @@
-"""Layers, activations and losses as functions, under ``torch.nn.functional``'s names and argument names."""
+"""Losses as functions."""
 
 from __future__ import annotations
 
-import functools
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad import ops
-from minigrad.autograd.node import Node, TensorBase, tensor_of
-from minigrad.backend import Generator, array_module, default_generator, device_of
-from minigrad.inplace import overwrite
-from minigrad.ops import logsigmoid, sigmoid, softplus, tanh
+from minigrad.autograd.node import Node, TensorBase
+from minigrad.backend import array_module
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
-    "dropout",
-    "elu",
-    "hardtanh",
     "l1_loss",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "logsigmoid",
     "mse_loss",
     "nll_loss",
-    "one_hot",
-    "relu",
-    "relu6",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softmin",
-    "softplus",
-    "tanh",
 ]
-
-# --------------------------------------------------------------------------------------------------------------
-# Activations that can overwrite their input
-
-
-def _can_overwrite(function: Any) -> Callable[..., Tensor]:
-    """Give an activation PyTorch's ``inplace`` option."""
-
-    @functools.wraps(function, updated=())
-    def activation(input: Tensor, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
-        if inplace:
-            return overwrite(input, f"{function.__name__}_", function, args, kwargs)
-        return function(input, *args, **kwargs)
-
-    return activation
-
-
-elu, hardtanh, leaky_relu, relu6, silu = map(
-    _can_overwrite, (ops.elu, ops.hardtanh, ops.leaky_relu, ops.relu6, ops.silu)
-)
-
-
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(x, 0); its derivative at 0 is 0. With ``inplace=True`` the input itself is overwritten."""
-    return input.relu_() if inplace else ops.relu(input)
-
-
-# --------------------------------------------------------------------------------------------------------------
-# The affine map
-
-
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x W^T + b: weight (out, in), bias (out,), input (..., in); a weight of shape (in,) gives one number each.
-
-    Raises
-    ------
-    RuntimeError
-        The last dimension of the input is not ``in``, or the dtypes differ.
-    """
-    if weight.ndim == 1:
-        y = ops.matmul(input, weight)
-        return y if bias is None else y + bias
-    return ops.linear(input, weight, bias)
-
-
-# --------------------------------------------------------------------------------------------------------------
-# Softmax
-
-
-def _softmax_dim(name: str, input: Tensor, dim: int | None) -> int:
-    if dim is None:
-        dim = 0 if input.ndim in (0, 1, 3) else 1
-        warnings.warn(f"{name}: pass dim=; leaving it out is deprecated, and took dim={dim} here", stacklevel=3)
-    return dim
-
-
-def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
-    """Turn scores into probabilities along ``dim``: e^x_i / sum_j e^x_j."""
-    dim = _softmax_dim("softmax", input, dim)
-    return ops.softmax(input if dtype is None else input.to(dtype), dim)
-
-
-def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
-    """Return the logarithm of :func:`softmax` along ``dim``, without overflow or log(0)."""
-    dim = _softmax_dim("log_softmax", input, dim)
-    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)
-
-
-def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
-    """Return the softmax of -x: the smallest score gets the largest probability."""
-    return softmax(-input, _softmax_dim("softmin", input, dim), dtype)
-
-
-# --------------------------------------------------------------------------------------------------------------
-# Dropout and batch normalisation
-
-
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
-) -> Tensor:
-    """Set each entry to 0 with probability ``p`` and scale the others by 1 / (1 - p); in evaluation do nothing.
-
-    The scale keeps the expected value, so that evaluation needs no correction (Srivastava et al., 2014, in the
-    "inverted" form).
-    """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout: expected a probability between 0 and 1, got p={p}")
-    if not training or p == 0.0:
-        return input
-    array = input.array
-    if array.dtype.kind != "f":
-        raise RuntimeError(f"dropout: expected a floating tensor, got {array.dtype}; use x.float()")
-    draw = (generator or default_generator(device_of(array))).uniform(array.shape)
-    scale = array.dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
-    mask = (draw >= p) * scale
-    return input.mul_(mask) if inplace else ops.mul(input, mask)
-
-
-def batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Normalise each channel of (N, C, ...) to mean 0 and variance 1, then scale by weight and shift by bias.
-
-    In training with the statistics of the batch, which also move ``running_mean`` and ``running_var`` in place by
-    ``momentum`` of the difference; in evaluation with the running ones. The batch is normalised with the biased
-    variance (divided by n), ``running_var`` takes the unbiased one (n - 1). Ioffe and Szegedy (2015).
-
-    Raises
-    ------
-    ValueError
-        One value per channel in training: its variance is 0 and every output would be the bias.
-    """
-    array = input.array
-    for v in (running_mean, running_var, weight, bias):
-        if array.ndim < 2 or (v is not None and v.array.shape != array.shape[1:2]):
-            found = "" if v is None or array.ndim < 2 else f" and a vector of shape {tuple(v.shape)}"
-            raise RuntimeError(
-                "batch_norm: expected an input of shape (N, C, ...) and vectors with one entry per channel, got "
-                f"{tuple(array.shape)}{found}"
-            )
-    if not training:
-        if running_mean is None or running_var is None:
-            raise RuntimeError("batch_norm: evaluation needs running_mean and running_var, and there are none")
-        return ops.batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
-    if array.size == array.shape[1]:
-        raise ValueError(
-            f"batch_norm: expected more than 1 value per channel when training, got input of shape {tuple(array.shape)}"
-            "; use a larger batch (drop_last=True in the DataLoader), or model.eval()"
-        )
-    running = None
-    if running_mean is not None and running_var is not None:
-        running = (running_mean.array, running_var.array)
-        running_mean.writes().add("batch_norm()")
-        running_var.writes().add("batch_norm()")
-    return ops.batch_norm(input, weight, bias, eps, momentum, running)
-
 
 # --------------------------------------------------------------------------------------------------------------
 # Losses of regression
@@ -223,7 +59,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error: mean of (x - t)^2; with ``weight``, of its shape, sum of w (x - t)^2 / sum of w."""
-    _refuse_legacy("mse_loss", size_average, reduce)
+    refuse_legacy("mse_loss", size_average, reduce)
     _check_same_shape("mse_loss", input, target)
     return _weighted(ops.square(input - target), weight, reduction)
 
@@ -237,7 +73,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """Mean absolute error: mean of abs(x - t); ``weight`` as in :func:`mse_loss`."""
-    _refuse_legacy("l1_loss", size_average, reduce)
+    refuse_legacy("l1_loss", size_average, reduce)
     _check_same_shape("l1_loss", input, target)
     return _weighted(ops.absolute(input - target), weight, reduction)
 
@@ -253,11 +89,10 @@ def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
 # --------------------------------------------------------------------------------------------------------------
 # Losses of classification
 
-
 _UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
-def _in_range(labels: Any, classes: int) -> bool:
+def in_range(labels: Any, classes: int) -> bool:
     # Viewed as unsigned a negative label is huge, so that one reduction checks both ends.
     return labels.size == 0 or bool(labels.view(_UNSIGNED.get(labels.dtype, labels.dtype)).max() < classes)
 
@@ -293,7 +128,7 @@ def _are_plain_labels(x: Any, t: Any, ignore_index: int) -> bool:
     if x.ndim != 2 or t.ndim != 1 or t.dtype.kind not in "iu":
         return False
     rows, classes = x.shape
-    return 0 < rows == len(t) and not 0 <= ignore_index < classes and _in_range(t, classes)
+    return 0 < rows == len(t) and not 0 <= ignore_index < classes and in_range(t, classes)
 
 
 def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> None:
@@ -311,7 +146,7 @@ def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> None:
             hint = "; of one-hot rows take target.argmax(1), or target.float() as probabilities"
         raise ValueError(f"{name}: expected labels of shape {tuple(expected)}, got {tuple(t.shape)}{hint}")
     classes = x.shape[1 if x.ndim > 1 else 0]
-    if _in_range(t, classes):
+    if in_range(t, classes):
         return
     wrong = ((t < 0) | (t >= classes)) & (t != ignore_index)
     if bool(wrong.any()):
@@ -370,7 +205,7 @@ def cross_entropy(
     tensor(0.2395)
     """
     if size_average is not None or reduce is not None:
-        _refuse_legacy("cross_entropy", size_average, reduce)
+        refuse_legacy("cross_entropy", size_average, reduce)
     x, t = _check_scores("cross_entropy", input, target)
     node = input.node
     if node is not None and (node.plan.op is ops.softmax or node.plan.op.view):
@@ -443,7 +278,7 @@ def nll_loss(
     Shapes, ``weight``, ``ignore_index`` and errors as in :func:`cross_entropy`. The mean is weighted:
     sum of w l / sum of w.
     """
-    _refuse_legacy("nll_loss", size_average, reduce)
+    refuse_legacy("nll_loss", size_average, reduce)
     x, t = _check_scores("nll_loss", input, target)
     if weight is not None:
         weight = _class_weight("nll_loss", weight, x)
@@ -471,7 +306,7 @@ def binary_cross_entropy(
 
     Prefer :func:`binary_cross_entropy_with_logits`, which loses no digits near 0 and 1.
     """
-    _refuse_legacy("binary_cross_entropy", size_average, reduce)
+    refuse_legacy("binary_cross_entropy", size_average, reduce)
     _check_same_shape("binary_cross_entropy", input, target)
     _check_float_target("binary_cross_entropy", target)
     for what, x in (("probabilities", input.array), ("targets", target.array)):
@@ -497,7 +332,7 @@ def binary_cross_entropy_with_logits(
 
     ``pos_weight`` p multiplies the positive term: above 1 it raises recall, below 1 precision.
     """
-    _refuse_legacy("binary_cross_entropy_with_logits", size_average, reduce)
+    refuse_legacy("binary_cross_entropy_with_logits", size_average, reduce)
     _check_same_shape("binary_cross_entropy_with_logits", input, target)
     _check_float_target("binary_cross_entropy_with_logits", target)
     log_p = ops.logsigmoid(input)
@@ -512,32 +347,6 @@ def _check_float_target(name: str, target: Tensor) -> None:
         raise RuntimeError(f"{name}: expected a floating target, got {target.dtype}; use target.float()")
 
 
-def _refuse_legacy(name: str, size_average: None, reduce: None) -> None:
+def refuse_legacy(name: str, size_average: None, reduce: None) -> None:
     if size_average is not None or reduce is not None:
         raise TypeError(f"{name}: size_average and reduce are gone; use reduction='mean', 'sum' or 'none'")
-
-
-# --------------------------------------------------------------------------------------------------------------
-# Encoding
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Return a new last dimension with 1 at the label and 0 elsewhere, int64; -1 takes the largest label + 1.
-
-    >>> import minigrad
-    >>> one_hot(minigrad.tensor([0, 2]))
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    labels = tensor.array
-    if labels.dtype.kind not in "iu":
-        raise RuntimeError(f"one_hot: expected integer labels, got {labels.dtype}; use .long()")
-    if num_classes < 0 and labels.size == 0:
-        raise RuntimeError("one_hot: without labels the number of classes cannot be seen; pass num_classes=")
-    classes = num_classes if num_classes >= 0 else int(labels.max()) + 1
-    if not _in_range(labels, classes):
-        limits = f"0 to {classes - 1}" if num_classes >= 0 else "0 on"
-        raise RuntimeError(f"one_hot: expected labels from {limits}, got {labels.min()} to {labels.max()}")
-    xp = array_module(labels)
-    encoded: Tensor = tensor_of((labels[..., None] == xp.arange(classes)).astype(np.int64))
-    return encoded
