@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+from minigrad.autograd import watch
 from minigrad.autograd.node import Node, TensorBase, tensor_of
 from minigrad.backend import array_module
 
@@ -56,7 +57,10 @@ def walk(
         if needed is not None and needed.isdisjoint(node.parents):
             arriving = ()  # nobody asked for what lies below, which stays for another walk
             continue
-        arriving = zip(node.parents, node.shares(g, create_graph))
+        shares = node.shares(g, create_graph)
+        for look in watch.walked:
+            look(node, g, shares)
+        arriving = zip(node.parents, shares)
         if not retain_graph:  # let go of the kept arrays and of what lies below
             node.kept, node.tensors, node.parents = None, (), []
 

@@ -127,9 +127,9 @@ class Node:
             self.refuse_released()
         for x in self.tensors:
             if isinstance(x, TensorBase) and x._writes is not None and x._writes.last > self.number:
-                self._refuse_overwritten(x._writes, x.shape)
+                self.refuse_overwritten(x._writes, x.shape)
         if self.writes is not None and self.writes.last > self.number and plan.y_at is not None:
-            self._refuse_overwritten(self.writes, self.shape)
+            self.refuse_overwritten(self.writes, self.shape)
         if plan.raw_rule is not None and not create_graph:
             xp = np if type(g) is np.ndarray else array_module(g)
             shares: list[Any] = plan.raw_rule(xp, plan.wanted, g, *plan.pick_raw(values))
@@ -155,7 +155,7 @@ class Node:
             "some tensor was computed before the loop: move that line inside, or detach() it."
         )
 
-    def _refuse_overwritten(self, writes: Writes, shape: Shape) -> None:
+    def refuse_overwritten(self, writes: Writes, shape: Shape) -> None:
         raise RuntimeError(
             f"backward: {self.name()} needs an array of shape {tuple(shape)} as it was in the forward pass, but "
             f"{writes.writer} has overwritten it since. Use the form that makes a new tensor (x = x + 1 instead "

@@ -37,6 +37,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from minigrad.autograd import watch
 from minigrad.autograd.grad_mode import mode
 from minigrad.autograd.node import Node, TensorBase, refuse_stale, tensor_of
 from minigrad.backend import array_module, device_of, is_array
@@ -73,7 +74,7 @@ class Op:
         self.keeps = tuple(keeps)
         self.rules: dict[str, Rule] = {}
         self.raw_rule: Rule | None = None
-        self._defaults = {name: default for name, default in parameters.items() if default is not _REQUIRED}
+        self._defaults = {name: default for name, default in parameters.items() if default is not REQUIRED}
         self._promoted = [k for k, name in enumerate(self.inputs) if name not in apart]
         self._arity = len(self.parameters)
         self._inputs = [(k, 1 << k, k in self._promoted) for k in range(len(self.inputs))]
@@ -191,6 +192,8 @@ class Op:
                     values += [x.shape if is_array(x) else () for x in values[: len(self._inputs)]]
             out.node = Node(plan, parents, plan.keep(values), plan.keep_tensors(args), y)
             out._requires_grad = True
+            for look in watch.recorded:
+                look(self, args, out)
         return out
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -286,7 +289,7 @@ class Op:
         return plan
 
 
-_REQUIRED = object()  # stands where a parameter has no default
+REQUIRED = object()  # stands where a parameter has no default
 
 
 def _parameters(forward: Callable[..., Any]) -> tuple[dict[str, Any], int]:
@@ -296,7 +299,7 @@ def _parameters(forward: Callable[..., Any]) -> tuple[dict[str, Any], int]:
     """
     code = forward.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    parameters = dict.fromkeys(names[1:], _REQUIRED)
+    parameters = dict.fromkeys(names[1:], REQUIRED)
     defaults = forward.__defaults__ or ()  # of the last positional ones
     parameters.update(zip(names[code.co_argcount - len(defaults) : code.co_argcount], defaults, strict=True))
     parameters.update(forward.__kwdefaults__ or {})
@@ -438,7 +441,7 @@ class Variadic:
         def forward(xp: Any, *values: Any) -> Any:
             return self.forward(xp, *values[:n], **dict(zip(self.options, values[n:], strict=True)))
 
-        member = Op(forward, dict.fromkeys(names, _REQUIRED) | self.options, n)
+        member = Op(forward, dict.fromkeys(names, REQUIRED) | self.options, n)
         if self._rule is not None:
             member.derivative(**{name: self._rule(i) for i, name in enumerate(names)})
         return member

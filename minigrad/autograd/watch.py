@@ -1,0 +1,42 @@
+"""Looking on: functions that are shown every recorded op, and every step of a walk. Two empty lists cost nothing.
+
+Anomaly detection, explanations and checkpoints look on this way; the engine knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+_OURS = str(Path(__file__).parents[1])
+
+# Called with an op that has just been recorded, the arguments it was called with, and the tensor it made.
+recorded: list[Callable[[Any, tuple[Any, ...], Any], None]] = []
+
+# Called in a walk with a node, the gradient that arrived there (an array; a tensor with ``create_graph``), and the
+# shares of the node's parents, in their order, before these are sent on.
+walked: list[Callable[[Any, Any, list[Any]], None]] = []
+
+
+@contextlib.contextmanager
+def looking_on(watchers: list[Any], look: Callable[..., None]) -> Iterator[None]:
+    """Let ``look`` see what happens inside a ``with`` block."""
+    watchers.append(look)
+    try:
+        yield
+    finally:
+        watchers.remove(look)
+
+
+def users_line() -> str:
+    """Return "file.py:12: y = x.log()", the innermost line of the stack that is not minigrad's own."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(path, number).strip()
+    return f"{Path(path).name}:{number}" + f": {text}" * bool(text)
