@@ -100,7 +100,7 @@ class Context:
         self.main: TensorBase | None = None  # the output that the door returns
         self._function = function
         self._inputs = [k for k, x in enumerate(args) if isinstance(x, TensorBase)]
-        self._n_args = len(args)
+        self._constants = [None if isinstance(x, TensorBase) else x for x in args]
         self._saved: tuple[Any, ...] = ()
         self._not_differentiable: tuple[Any, ...] = ()
         self._materialize = True
@@ -208,6 +208,13 @@ class Context:
             plan = self._function._exits[k] = Plan(leave, 1)
         return plan
 
+    def again(self, *tensors: TensorBase) -> Any:
+        """Apply the same function to other tensors, for a check of it alone."""
+        args = list(self._constants)
+        for k, x in zip(self._inputs, tensors, strict=True):
+            args[k] = x
+        return self._function.apply(*args)
+
     # Walking back
 
     def share(self, g: Any, i: int) -> Any:
@@ -230,12 +237,12 @@ class Context:
         with set_grad_enabled(create_graph):
             result = self._function.backward(self, *grads)
         returned = list(result) if isinstance(result, (tuple, list)) else [result]
-        while len(returned) > self._n_args and returned[-1] is None:
+        while len(returned) > len(self._constants) and returned[-1] is None:
             returned.pop()
-        if len(returned) != self._n_args:
+        if len(returned) != len(self._constants):
             raise RuntimeError(
-                f"{self.name}: backward returned {len(returned)} gradients, expected {self._n_args}, one for each "
-                "argument of forward; return None where there is none"
+                f"{self.name}: backward returned {len(returned)} gradients, expected {len(self._constants)}, one for "
+                "each argument of forward; return None where there is none"
             )
         node = self._node()
         parents = iter(node.parents)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.autograd import watch
 from minigrad.autograd.gradients import grad
 from minigrad.autograd.node import TensorBase, tensor_of
-from minigrad.backend import array_module, default_generator, to_numpy
+from minigrad.backend import array_module, default_generator, is_array, to_numpy
 
 Index = tuple[int, ...]
 Jacobian = np.ndarray[Any, Any]  # J[i, j] = d output[i] / d input[j], both flattened
@@ -42,7 +43,8 @@ class GradcheckReport(NamedTuple):
     """What a check found; true if nothing was wrong.
 
     Of ``checked`` derivatives ``wrong`` many differ. ``worst`` is the one furthest beyond the tolerance, or closest to
-    it if all is well (None if there were none); ``verdict`` is the likely cause.
+    it if all is well (None if there were none); ``verdict`` is the likely cause. With ``blame`` the ``culprit`` is the
+    first op of the function whose own derivative is wrong.
     """
 
     name: str
@@ -50,6 +52,7 @@ class GradcheckReport(NamedTuple):
     checked: int
     wrong: int
     verdict: str = ""
+    culprit: str = ""
 
     def __bool__(self) -> bool:
         return self.wrong == 0
@@ -58,7 +61,7 @@ class GradcheckReport(NamedTuple):
         if not self.wrong:
             return f"{self.name}: {self.checked} derivatives are right; the least exact is {self.worst}"
         found = f"{self.name}: {self.wrong} of {self.checked} derivatives are wrong; the worst is {self.worst}."
-        return f"{found} {self.verdict}".rstrip()
+        return " ".join(part for part in (found, self.verdict, self.culprit) if part)
 
 
 class GradcheckError(RuntimeError):
@@ -76,6 +79,9 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    second_order: bool = False,
+    blame: bool = False,
 ) -> GradcheckReport:
     """Compare the gradients of ``func`` with central differences, (f(x + eps) - f(x - eps)) / (2 eps), entry by entry.
 
@@ -96,6 +102,14 @@ def gradcheck(
         Raise if something is wrong; otherwise return a report that is false.
     nondet_tol : float
         How far the results of two calls with the same inputs may differ.
+    fast_mode : bool
+        Compare one number for each pair of output and input, the derivative of a random mixture of the output's
+        entries along a random direction of the input: two calls, however large they are. It notices as much, but
+        cannot say which entry is wrong.
+    second_order : bool
+        Go on with :func:`gradgradcheck` if the first derivatives are right.
+    blame : bool
+        If something is wrong, check every op that the function called on its own, and name the first that is wrong.
 
     Raises
     ------
@@ -112,7 +126,12 @@ def gradcheck(
     >>> bool(gradcheck(minigrad.sin, x))
     True
     """
-    return _Check(func, inputs, eps, atol, rtol, nondet_tol).report("gradcheck", raise_exception)
+    check = _Check("gradcheck", func, inputs, eps, atol, rtol, nondet_tol, fast_mode)
+    report = check.report(raise_exception, gradcheck if blame else None)
+    if not second_order or not report:
+        return report
+    more: dict[str, Any] = dict(eps=eps, atol=atol, rtol=rtol, nondet_tol=nondet_tol, fast_mode=fast_mode, blame=blame)
+    return gradgradcheck(func, inputs, raise_exception=raise_exception, **more)
 
 
 def gradgradcheck(
@@ -125,6 +144,8 @@ def gradgradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    blame: bool = False,
 ) -> GradcheckReport:
     """Check second derivatives: :func:`gradcheck` of the function from inputs to their gradients.
 
@@ -154,14 +175,23 @@ def gradgradcheck(
         checked = [x for x in xs if isinstance(x, TensorBase) and x._requires_grad]
         return grad(ys, checked, gs, create_graph=True, materialize_grads=True)
 
-    return _Check(gradients, [*args, *incoming], eps, atol, rtol, nondet_tol).report("gradgradcheck", raise_exception)
+    check = _Check("gradgradcheck", gradients, [*args, *incoming], eps, atol, rtol, nondet_tol, fast_mode)
+    return check.report(raise_exception, gradgradcheck if blame else None, lambda: func(*args))
 
 
 class _Check:
     def __init__(
-        self, func: Callable[..., Any], inputs: Any, eps: float, atol: float, rtol: float, nondet_tol: float
+        self,
+        name: str,
+        func: Callable[..., Any],
+        inputs: Any,
+        eps: float,
+        atol: float,
+        rtol: float,
+        nondet_tol: float,
+        fast_mode: bool,
     ) -> None:
-        self.func, self.eps, self.atol, self.rtol = func, eps, atol, rtol
+        self.name, self.func, self.eps, self.atol, self.rtol, self.fast_mode = name, func, eps, atol, rtol, fast_mode
         self.args = _in_float64(inputs)
         self.checked = [k for k, x in enumerate(self.args) if isinstance(x, TensorBase) and x._requires_grad]
         self.generator_state = default_generator().get_state()
@@ -216,30 +246,105 @@ class _Check:
                 jacobian[:, j] = (a - b).reshape(-1) / (2 * self.eps)
         return jacobians
 
-    def report(self, name: str, raise_exception: bool) -> GradcheckReport:
+    def along_directions(self) -> list[tuple[Jacobian, Jacobian]]:
+        """Return, for each input and output, u^T J v of a random u and v: by one walk, and by one step along v."""
+        draw = np.random.default_rng(0)
+        found = []
+        for k in self.checked:
+            x = self.args[k].array
+            v = draw.uniform(0.5, 1.5, x.shape) * draw.choice([-1.0, 1.0], x.shape)
+            before = x.copy()
+            sides = []
+            for step in (self.eps, -self.eps):
+                x[...] = before + array_module(x).asarray(step * v)
+                sides.append(self.values())
+            x[...] = before
+            for y, above, below in zip(self.outputs, *sides, strict=True):
+                u = draw.uniform(0.5, 1.5, y.shape)
+                numeric = (u * (above - below)).sum() / (2 * self.eps)
+                analytic = 0.0
+                if y._requires_grad:
+                    g = tensor_of(array_module(y.array).asarray(u))
+                    (share,) = grad(y, self.args[k], g, retain_graph=True, materialize_grads=True)
+                    with np.errstate(invalid="ignore"):
+                        analytic = (to_numpy(share.array) * v).sum()
+                found.append((np.full((1, 1), analytic), np.full((1, 1), numeric)))
+        return found
+
+    def both_ways(self) -> Iterator[tuple[int, int, Jacobian, Jacobian]]:
+        """Yield input, output, and the Jacobian of the two by backward and by small steps."""
+        pairs = [(k, o) for k in self.checked for o in range(len(self.outputs))]
+        if self.fast_mode:
+            for (k, o), (a, n) in zip(pairs, self.along_directions(), strict=True):
+                yield k, o, a, n
+            return
         # All of backward comes first: the small steps write into arrays that the graph keeps.
         analytic = [self.by_backward(y) for y in self.outputs]
-        worst, worst_excess, checked, wrong, verdict = None, -1.0, 0, 0, ""
         for position, k in enumerate(self.checked):
             for o, n in enumerate(self.by_small_steps(self.args[k].array)):
-                a = analytic[o][position]
-                with np.errstate(invalid="ignore"):
-                    excess = np.abs(a - n) / (self.atol + self.rtol * np.abs(n))
-                excess[np.isnan(excess)] = np.inf  # NaN, or two infinities, prove nothing
-                checked, wrong = checked + excess.size, wrong + int((excess > 1).sum())
-                if excess.max(initial=-1.0) > worst_excess:
-                    worst_excess = excess.max()
-                    i, j = np.unravel_index(excess.argmax(), excess.shape)
-                    places = (np.unravel_index(i, self.here[o].shape), np.unravel_index(j, self.args[k].shape))
-                    at_output, at_input = (tuple(map(int, place)) for place in places)
-                    worst = Entry(o, k, at_output, at_input, float(a[i, j]), float(n[i, j]))
-                    verdict = self.verdict(worst, a, n) if worst_excess > 1 else ""
-        report = GradcheckReport(name, worst, checked, wrong, verdict)
+                yield k, o, analytic[o][position], n
+
+    def report(
+        self,
+        raise_exception: bool,
+        check_alone: Callable[..., GradcheckReport] | None,
+        forward: Callable[[], Any] | None = None,
+    ) -> GradcheckReport:
+        worst, worst_excess, checked, wrong, verdict = None, -1.0, 0, 0, ""
+        for k, o, a, n in self.both_ways():
+            with np.errstate(invalid="ignore"):
+                excess = np.abs(a - n) / (self.atol + self.rtol * np.abs(n))
+            excess[np.isnan(excess)] = np.inf  # NaN, or two infinities, prove nothing
+            checked, wrong = checked + excess.size, wrong + int((excess > 1).sum())
+            if excess.max(initial=-1.0) > worst_excess:
+                worst_excess = excess.max()
+                i, j = np.unravel_index(excess.argmax(), excess.shape)
+                at_output: Index = ()
+                at_input: Index = ()
+                if not self.fast_mode:
+                    at_output = tuple(map(int, np.unravel_index(i, self.here[o].shape)))
+                    at_input = tuple(map(int, np.unravel_index(j, self.args[k].shape)))
+                worst = Entry(o, k, at_output, at_input, float(a[i, j]), float(n[i, j]))
+                verdict = self.verdict(worst, a, n) if worst_excess > 1 and not self.fast_mode else ""
+        report = GradcheckReport(self.name, worst, checked, wrong, verdict)
+        if wrong and check_alone is not None:
+            report = report._replace(culprit=self.culprit(check_alone, forward or self.call))
         if wrong and raise_exception:
             error = GradcheckError(str(report))
             error.report = report
             raise error
         return report
+
+    def culprit(self, check_alone: Callable[..., GradcheckReport], forward: Callable[[], Any]) -> str:
+        """Return a sentence about the first op in ``forward`` that is wrong when it is checked alone."""
+        calls: list[tuple[Any, list[Any], str]] = []
+
+        def note(op: Any, args: tuple[Any, ...], out: Any) -> None:
+            calls.append((op, [_copied(x) for x in args], watch.users_line()))
+
+        with watch.looking_on(watch.recorded, note):
+            forward()
+        names = [op.name for op, _, _ in calls]
+        for k, (op, args, line) in enumerate(calls):
+            leaves = [x for x in args if isinstance(x, TensorBase) and x._requires_grad]
+
+            def alone(*given: Any, op: Any = op, args: list[Any] = args) -> Any:
+                rest = iter(given)
+                values = [next(rest) if isinstance(x, TensorBase) and x._requires_grad else _copied(x) for x in args]
+                again = getattr(values[-1], "again", op)  # a Function's context knows how to call it
+                return op(*values) if again is op else again(*values[:-1])
+
+            try:
+                report = check_alone(alone, leaves, eps=self.eps, atol=self.atol, rtol=self.rtol, raise_exception=False)
+            except GradcheckError as error:
+                return f"To blame is {op.name}, op {k + 1} of {len(calls)}, called at {line}: {error}"
+            if not report:
+                return f"To blame is {op.name}, op {k + 1} of {len(calls)}, called at {line}: {report}"
+        listed = ", ".join(names[:8]) + ", ..." * (len(names) > 8)
+        return (
+            f"Each of the {len(calls)} recorded ops ({listed}) is right on its own: is part of the way not recorded, "
+            "cut by detach(), no_grad() or NumPy?"
+        )
 
     def verdict(self, worst: Entry, a: Jacobian, n: Jacobian) -> str:
         """Guess what is wrong from how the analytic Jacobian ``a`` relates to the numeric one ``n``."""
@@ -271,6 +376,17 @@ class _Check:
             if same(a.reshape(-1, *x.shape).swapaxes(1, 2).reshape(a.shape), n):
                 return "Transposed, it would be right."
         return ""
+
+
+def _copied(x: Any) -> Any:
+    """Return an argument as it is now: a tensor as a leaf, arrays in nests copied, everything else itself."""
+    if isinstance(x, TensorBase):
+        leaf = tensor_of(x.array.copy())
+        leaf._requires_grad = x._requires_grad
+        return leaf
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_copied, x))
+    return x.copy() if is_array(x) else x
 
 
 def _in_float64(inputs: Any) -> list[Any]:

@@ -230,3 +230,99 @@ def test_a_wrong_rule_in_a_larger_function() -> None:
     wrong = planted(cube, x=lambda g, x: g * x * x)
     with pytest.raises(GradcheckError):
         gradcheck(lambda x, w: (wrong(x @ w).tanh() ** 2).mean(), [leaf(A), leaf(B)])
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Blame, second order, fast mode
+
+
+TWO = [[0.5, -1.0], [0.25, 2.0]]
+
+
+def doubled(xp: Any, x: Any, /) -> Any:
+    return x * x
+
+
+def shifted(xp: Any, x: Any, b: Any, /) -> Any:
+    return x + b
+
+
+def size_of(xp: Any, x: Any, /) -> Any:
+    return xp.abs(x)
+
+
+BLAMED: dict[str, tuple[Any, str]] = {
+    "missing factor": (planted(doubled, x=lambda g, x: g * x), "constant factor 0.5"),
+    "missing transpose": (planted(product, a=lambda g, b: g @ b, b=right_b), "To blame is product"),
+    "forgotten broadcast": (
+        planted(shifted, x=lambda g: g, b=lambda g: g * np.array([1.0, 0.0])), "To blame is shifted"),
+    "sign at a kink": (planted(size_of, x=lambda g: g), "To blame is size_of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BLAMED)
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_the_wrong_op_among_right_ones_is_named(name: str, fast_mode: bool) -> None:
+    bad, words = BLAMED[name]
+    x, w = leaf(TWO), leaf([[1.0, -2.0], [3.0, 0.5]])
+
+    def network(x: Any, w: Any) -> Any:
+        h = (x @ w).sigmoid() - 0.7
+        h = bad(h) if len(bad.inputs) == 1 else bad(h, w[0]) if name == "forgotten broadcast" else bad(h, w)
+        return (h.exp() * x).sum()
+
+    with pytest.raises(GradcheckError, match="To blame is") as error:
+        gradcheck(network, [x, w], blame=True, fast_mode=fast_mode)
+    report = error.value.report
+    assert report is not None and f"To blame is {bad.name}, op " in report.culprit
+    assert "test_gradcheck.py:" in report.culprit and "bad(h" in report.culprit
+    assert fast_mode or words in report.culprit
+
+
+def test_a_users_function_is_blamed_too() -> None:
+    class Wrong(minigrad.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, factor: float) -> Any:
+            ctx.factor = factor
+            return x * factor
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * ctx.factor * 2, None
+
+    with pytest.raises(GradcheckError, match=r"To blame is Wrong, op 2 of 3, .*constant factor 2\."):
+        gradcheck(lambda x: Wrong.apply(x.sin(), 3.0).exp(), leaf([0.1, 0.2]), blame=True)
+
+
+def test_if_no_op_is_wrong_the_way_is() -> None:
+    with pytest.raises(GradcheckError, match="is right on its own: is part of the way not recorded, cut by detach"):
+        gradcheck(lambda x: x * x.detach(), leaf([1.0, 2.0]), blame=True)
+
+
+def test_a_wrong_second_derivative() -> None:
+    def rule(g: Any, x: Any) -> Any:  # the right slope, but as a constant
+        return g * minigrad.tensor(3 * x.detach().numpy() ** 2) if isinstance(x, minigrad.Tensor) else g * 3 * x * x
+
+    bad = planted(cube, x=rule)
+    assert gradcheck(bad, leaf(X))
+    with pytest.raises(GradcheckError, match=r"gradgradcheck: .*To blame is cube, op 2 of 2"):
+        gradcheck(lambda x: bad(x * 2), leaf(X), second_order=True, blame=True)
+    assert gradcheck(lambda x: (x * 2).sin(), leaf(X), second_order=True).name == "gradgradcheck"
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_fast_mode_notices_the_same(name: str) -> None:
+    bad, values, *_ = WRONG[name]
+    with pytest.raises(GradcheckError, match="backward says"):
+        gradcheck(bad, [leaf(x) for x in values], fast_mode=True)
+
+
+def test_fast_mode_calls_the_function_a_few_times_only() -> None:
+    calls = []
+
+    def f(x: Any) -> Any:
+        calls.append(1)
+        return x.exp().sum(0)
+
+    report = gradcheck(f, minigrad.randn(50, 40).requires_grad_(), fast_mode=True)
+    assert report.checked == 1 and len(calls) <= 4
