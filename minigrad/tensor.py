@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.autograd import gradients
+from minigrad.autograd import gradients, watch
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
 from minigrad.backend import CPU, Device, DeviceLike, array_module, device_of, is_array
@@ -258,6 +258,8 @@ class Tensor(Methods):
         """Return a tensor without history on the same memory: a constant for whatever is computed from it."""
         alias: Tensor = tensor_of(self.array)
         alias._writes = self.writes()
+        for look_away in watch.cut:
+            look_away((self,), "detach()")
         return alias
 
     def detach_(self) -> Tensor:

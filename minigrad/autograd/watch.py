@@ -1,6 +1,7 @@
-"""Looking on: functions that are shown every recorded op, and every step of a walk. Two empty lists cost nothing.
+"""Looking on: functions that are shown every recorded op, what is not recorded, and every step of a walk.
 
-Anomaly detection, explanations and checkpoints look on this way; the engine knows nothing of them.
+Empty lists cost nothing. Anomaly detection, explanations and checkpoints look on this way; the engine knows nothing
+of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ _OURS = str(Path(__file__).parents[1])
 
 # Called with an op that has just been recorded, the arguments it was called with, and the tensor it made.
 recorded: list[Callable[[Any, tuple[Any, ...], Any], None]] = []
+
+# Called with the arguments of what leaves the graph though a gradient was wanted, and how: "exp, under no_grad()".
+cut: list[Callable[[tuple[Any, ...], str], None]] = []
 
 # Called in a walk with a node, the gradient that arrived there (an array; a tensor with ``create_graph``), and the
 # shares of the node's parents, in their order, before these are sent on.

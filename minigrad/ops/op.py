@@ -98,6 +98,21 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}{self.__signature__}>"
 
+    @property
+    def formula(self) -> str:
+        """What the op computes: the first paragraph of its docstring up to ``;   d``."""
+        return self._formulas()[0]
+
+    @property
+    def derivative_formula(self) -> str:
+        """How its output changes with its inputs: what stands behind; "" if the op has no derivative."""
+        return self._formulas()[1]
+
+    def _formulas(self) -> tuple[str, str]:
+        paragraph = (self.__doc__ or "").strip().partition("\n\n")[0]
+        formula, _, derivative = paragraph.partition(";   ")
+        return " ".join(formula.split()), " ".join(derivative.split())
+
     # ----------------------------------------------------------------------------------------------------------
     # Defining
 
@@ -194,6 +209,11 @@ class Op:
             out._requires_grad = True
             for look in watch.recorded:
                 look(self, args, out)
+        elif wanted and watch.cut:
+            for look_away in watch.cut:
+                look_away(
+                    args, f"{self.name}, under no_grad()" if self.rules else f"{self.name}, which has no gradient"
+                )
         return out
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
