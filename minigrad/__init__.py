@@ -22,7 +22,6 @@ from minigrad.backend import Generator, cuda, initial_seed, manual_seed
 from minigrad.creation import (
     arange,
     as_tensor,
-    bernoulli,
     empty,
     empty_like,
     eye,
@@ -31,144 +30,312 @@ from minigrad.creation import (
     full,
     full_like,
     linspace,
-    normal,
+    logspace,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
+from minigrad.draws import bernoulli, multinomial, poisson
 from minigrad.ops import (
     absolute,
     acos,
     acosh,
+    addbmm,
+    addmm,
+    addmv,
+    addr,
     amax,
     amin,
+    aminmax,
     argmax,
     argmin,
+    argsort,
+    argwhere,
     asin,
     asinh,
     atan,
     atan2,
     atanh,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    baddbmm,
+    bincount,
     bitwise_and,
+    bitwise_left_shift,
     bitwise_not,
     bitwise_or,
+    bitwise_right_shift,
     bitwise_xor,
+    block_diag,
     bmm,
+    broadcast_shapes,
+    broadcast_tensors,
+    bucketize,
+    cartesian_prod,
     cat,
+    cdist,
     ceil,
+    celu,
+    chain_matmul,
+    cholesky,
+    cholesky_inverse,
+    cholesky_solve,
     chunk,
     clamp,
     clone,
+    column_stack,
+    combinations,
+    copysign,
+    corrcoef,
     cos,
     cosh,
     count_nonzero,
+    cov,
+    cross,
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    cumulative_trapezoid,
+    deg2rad,
+    det,
+    diag,
+    diag_embed,
+    diagflat,
+    diagonal,
+    diagonal_scatter,
+    diff,
+    digamma,
+    dist,
     dot,
+    dsplit,
+    dstack,
     einsum,
     eq,
+    erf,
+    erfc,
+    erfinv,
     exp,
     exp2,
     expm1,
     flatten,
     flip,
+    fliplr,
+    flipud,
+    float_power,
     floor,
     floor_divide,
+    fmax,
+    fmin,
     fmod,
     frac,
+    frexp,
+    gather,
+    gcd,
     ge,
     get_default_dtype,
     gt,
+    hardshrink,
+    heaviside,
+    histc,
+    hsplit,
+    hstack,
     hypot,
+    i0,
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
     index_select,
+    inner,
     isclose,
     isfinite,
+    isin,
     isinf,
     isnan,
+    isneginf,
+    isposinf,
+    isreal,
+    kron,
+    kthvalue,
+    lcm,
+    ldexp,
     le,
     lerp,
+    lgamma,
     log,
     log1p,
     log2,
     log10,
     log_softmax,
     logaddexp,
+    logaddexp2,
+    logcumsumexp,
+    logdet,
     logical_and,
     logical_not,
     logical_or,
     logical_xor,
+    logit,
     logsumexp,
     lt,
+    masked_fill,
+    masked_scatter,
     masked_select,
     matmul,
+    matrix_power,
     maximum,
     mean,
+    median,
+    meshgrid,
     minimum,
     mm,
+    mode,
     movedim,
+    msort,
     mul,
     mv,
+    mvlgamma,
+    nan_to_num,
+    nanmean,
+    nanmedian,
+    nanquantile,
+    nansum,
     narrow,
     ne,
     neg,
+    nextafter,
+    nonzero,
     norm,
     outer,
+    pdist,
     permute,
+    pinverse,
+    polygamma,
+    positive,
     prod,
+    put,
+    quantile,
+    rad2deg,
+    ravel,
     reciprocal,
     relu,
     remainder,
+    renorm,
+    repeat_interleave,
     reshape,
     result_type,
     roll,
+    rot90,
     rsqrt,
+    scatter,
+    scatter_add,
+    scatter_reduce,
+    searchsorted,
+    select,
+    select_scatter,
+    selu,
     set_default_dtype,
     sigmoid,
     sign,
+    signbit,
     sin,
+    sinc,
     sinh,
+    slice_scatter,
+    slogdet,
     softmax,
+    sort,
     split,
     sqrt,
     square,
     squeeze,
     stack,
     std,
+    std_mean,
+    take,
     take_along_dim,
     tan,
     tanh,
+    tensor_split,
+    tensordot,
+    threshold,
+    tile,
+    topk,
+    trace,
     transpose,
+    trapezoid,
+    tril,
+    triu,
     trunc,
     unbind,
     unflatten,
+    unique,
+    unique_consecutive,
     unsqueeze,
+    vander,
     var,
+    var_mean,
+    vsplit,
+    vstack,
     where,
+    xlogy,
 )
 from minigrad.ops import absolute as abs
+from minigrad.ops import acos as arccos
+from minigrad.ops import acosh as arccosh
 from minigrad.ops import all_ as all
 from minigrad.ops import any_ as any
+from minigrad.ops import asin as arcsin
+from minigrad.ops import asinh as arcsinh
+from minigrad.ops import atan as arctan
+from minigrad.ops import atan2 as arctan2
+from minigrad.ops import atanh as arctanh
 from minigrad.ops import cat as concat
 from minigrad.ops import cat as concatenate
 from minigrad.ops import clamp as clip
 from minigrad.ops import div as true_divide
+from minigrad.ops import dot as vdot
 from minigrad.ops import expand as broadcast_to
+from minigrad.ops import ge as greater_equal
+from minigrad.ops import gt as greater
+from minigrad.ops import inv as inverse
+from minigrad.ops import le as less_equal
+from minigrad.ops import lt as less
 from minigrad.ops import max_ as max
 from minigrad.ops import min_ as min
 from minigrad.ops import movedim as moveaxis
 from minigrad.ops import mul as multiply
+from minigrad.ops import ne as not_equal
 from minigrad.ops import neg as negative
+from minigrad.ops import outer as ger
 from minigrad.ops import power as pow
+from minigrad.ops import qr_some as qr
 from minigrad.ops import round_ as round
+from minigrad.ops import sign as sgn
 from minigrad.ops import sum_ as sum
+from minigrad.ops import svd_v as svd
 from minigrad.ops import transpose as swapaxes
+from minigrad.ops import transpose as swapdims
+from minigrad.ops import trapezoid as trapz
+from minigrad.ops import trunc as fix
+from minigrad.ops import vstack as row_stack
 from minigrad.printing import printoptions, set_printoptions
+from minigrad.sampling import (
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
 from minigrad.tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -181,8 +348,14 @@ float, double, short, long, int, bool = float32, float64, int16, int64, int32, _
 # Functions that are methods, called as such: minigrad.add(x, y, alpha=2) is x.add(y, alpha=2).
 add, sub, div, addcmul, addcdiv = Tensor.add, Tensor.sub, Tensor.div, Tensor.addcmul, Tensor.addcdiv
 subtract, divide = sub, div
-gather, masked_fill, equal, allclose = Tensor.gather, Tensor.masked_fill, Tensor.equal, Tensor.allclose
-t, ravel, numel, is_floating_point = Tensor.t, Tensor.ravel, Tensor.numel, Tensor.is_floating_point
+clamp_min, clamp_max = Tensor.clamp_min, Tensor.clamp_max
+equal, allclose = Tensor.equal, Tensor.allclose
+t, numel, is_floating_point = Tensor.t, Tensor.numel, Tensor.is_floating_point
+
+
+def rsub(input: Tensor, other: _typing.Any, *, alpha: _typing.Any = 1) -> Tensor:
+    """Return other - alpha input."""
+    return other - (input if alpha == 1 else input * alpha)
 
 
 def is_tensor(obj: object) -> _builtins.bool:
@@ -192,15 +365,24 @@ def is_tensor(obj: object) -> _builtins.bool:
 
 _REFUSED = {
     "half precision is slow and inexact on the CPU; use float32": ("float16", "half", "bfloat16"),
-    "complex numbers are not supported": ("complex64", "complex128", "cfloat", "cdouble", "complex"),
+    "complex numbers are not supported": (
+        *("complex64", "complex128", "cfloat", "cdouble", "complex", "real", "imag", "angle", "polar"),
+        *("view_as_real", "view_as_complex"),
+    ),
     "write tensor(data, dtype=...), or zeros(shape)": ("FloatTensor", "DoubleTensor", "LongTensor", "IntTensor"),
     "there is nothing to compile; leave the call out": ("compile", "jit"),
 }
 
-_ROOMS = ("datasets", "metrics", "nn", "optim", "utils")
+_ROOMS = ("datasets", "func", "inspection", "linalg", "metrics", "nn", "optim", "special", "utils")
+
+_BY_ROOM = {
+    "inspection": ("draw", "explain", "explain_grad", "saved_for_backward", "summary"),
+    "serialization": ("load", "save"),
+}
 
 if _typing.TYPE_CHECKING:
-    from minigrad import datasets, metrics, nn, optim, utils
+    from minigrad import datasets, func, inspection, linalg, metrics, nn, optim, special, utils
+    from minigrad.inspection import draw, explain, explain_grad, saved_for_backward, summary
     from minigrad.serialization import load, save
 else:  # to a type checker it would mean that every name is here
 
@@ -208,7 +390,8 @@ else:  # to a type checker it would mean that every name is here
         """Open a room of the house when somebody first asks for it; say why something of PyTorch's is not here."""
         if name in _ROOMS:
             return _importlib.import_module(f"minigrad.{name}")
-        if name in ("load", "save"):
-            return getattr(_importlib.import_module("minigrad.serialization"), name)
+        for room, names in _BY_ROOM.items():
+            if name in names:
+                return getattr(_importlib.import_module(f"minigrad.{room}"), name)
         why = next((f": {reason}" for reason, names in _REFUSED.items() if name in names), "")
         raise AttributeError(f"minigrad has no {name!r}{why}")

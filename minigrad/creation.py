@@ -1,26 +1,26 @@
-"""Making tensors: from data, filled with a value, counted, or drawn at random."""
+"""Making tensors: from data, filled with a value, or counted. Drawn at random: ``sampling.py``."""
 
 from __future__ import annotations
 
 import functools
 import math
-import operator
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.node import TensorBase, tensor_of
-from minigrad.backend import CPU, DeviceLike, Generator, default_generator, is_array, module_for, to_device
+from minigrad.backend import CPU, DeviceLike, is_array, module_for, to_device
 from minigrad.ops.promotion import INT64, checked_dtype, get_default_dtype, join, of_number
 from minigrad.ops.shape import shape_from
 from minigrad.tensor import Tensor
 
 
-def _made(array: Any, requires_grad: bool, device: DeviceLike = None) -> Tensor:
-    made: Tensor = tensor_of(to_device(array, device))
-    return made.requires_grad_() if requires_grad else made
+def made(array: Any, requires_grad: bool, device: DeviceLike = None) -> Tensor:
+    """Return the tensor of an array, on ``device`` if it is given."""
+    x: Tensor = tensor_of(to_device(array, device))
+    return x.requires_grad_() if requires_grad else x
 
 
 def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
@@ -47,14 +47,14 @@ def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_
     >>> minigrad.tensor([1, 2]).dtype
     dtype('int64')
     """
-    return _made(_array_of(data, dtype, copy=True), requires_grad, device)
+    return made(_array_of(data, dtype, copy=True), requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
     """Make a tensor of ``data`` as :func:`tensor` does, but share memory or return the tensor itself if possible."""
     if isinstance(data, Tensor):
         return data.to(dtype=dtype, device=device)
-    return _made(_array_of(data, dtype, copy=False), False, device)
+    return made(_array_of(data, dtype, copy=False), False, device)
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
@@ -63,7 +63,7 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use minigrad.tensor(...)")
     if checked_dtype(array.dtype) != array.dtype:
         raise ValueError(f"from_numpy: the bytes of {array.dtype.str} are in another order; use minigrad.tensor(array)")
-    return _made(array.view(np.ndarray), False)
+    return made(array.view(np.ndarray), False)
 
 
 def from_dlpack(x: Any) -> Tensor:
@@ -71,7 +71,7 @@ def from_dlpack(x: Any) -> Tensor:
     on_cpu = int(x.__dlpack_device__()[0]) == 1
     array = module_for(CPU if on_cpu else "cuda").from_dlpack(x)
     checked_dtype(array.dtype)
-    return _made(array, False)
+    return made(array, False)
 
 
 _PLAIN = {float, int, bool}
@@ -142,7 +142,8 @@ def _plain(data: Any) -> Any:
 # Filled
 
 
-def _dtype(dtype: Any) -> Any:
+def dtype_or_default(dtype: Any) -> Any:
+    """Return ``dtype``, or without one the default dtype."""
     return get_default_dtype() if dtype is None else checked_dtype(dtype)
 
 
@@ -155,7 +156,7 @@ def full(
     tensor([7, 7])
     """
     value = _array_of(fill_value, dtype, copy=False)
-    return _made(module_for(device).full(shape_from((size,)), value.item(), value.dtype), requires_grad, device)
+    return made(module_for(device).full(shape_from((size,)), value.item(), value.dtype), requires_grad, device)
 
 
 def zeros(
@@ -166,28 +167,28 @@ def zeros(
     >>> zeros(2, 3).shape
     minigrad.Size([2, 3])
     """
-    return _made(module_for(device).zeros(shape_from(sizes, size), _dtype(dtype)), requires_grad, device)
+    return made(module_for(device).zeros(shape_from(sizes, size), dtype_or_default(dtype)), requires_grad, device)
 
 
 def ones(
     *sizes: Any, size: Any = None, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """Make a tensor of ones."""
-    return _made(module_for(device).ones(shape_from(sizes, size), _dtype(dtype)), requires_grad, device)
+    return made(module_for(device).ones(shape_from(sizes, size), dtype_or_default(dtype)), requires_grad, device)
 
 
 def empty(
     *sizes: Any, size: Any = None, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """Make a tensor of whatever the memory held before."""
-    return _made(module_for(device).empty(shape_from(sizes, size), _dtype(dtype)), requires_grad, device)
+    return made(module_for(device).empty(shape_from(sizes, size), dtype_or_default(dtype)), requires_grad, device)
 
 
 def eye(
     n: int, m: int | None = None, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """Make an n x m matrix with ones on the diagonal; square if ``m`` is not given."""
-    return _made(module_for(device).eye(n, m, dtype=_dtype(dtype)), requires_grad, device)
+    return made(module_for(device).eye(n, m, dtype=dtype_or_default(dtype)), requires_grad, device)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
@@ -247,7 +248,7 @@ def arange(
     xp = module_for(device)
     # Steps of 0.1 are counted, not added up, so that their errors do not add up either.
     counted = xp.arange(start, end, step) if whole else xp.arange(math.ceil((end - start) / step)) * step + start
-    return _made(counted.astype(checked_dtype(dtype)), requires_grad, device)
+    return made(counted.astype(checked_dtype(dtype)), requires_grad, device)
 
 
 def linspace(
@@ -260,127 +261,46 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Make ``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
-    return _made(module_for(device).linspace(start, end, steps).astype(_dtype(dtype)), requires_grad, device)
+    return made(module_for(device).linspace(start, end, steps).astype(dtype_or_default(dtype)), requires_grad, device)
 
 
-# --------------------------------------------------------------------------------------------------------------
-# Drawn at random
-
-
-def _generator(generator: Generator | None, device: DeviceLike) -> Generator:
-    return generator or default_generator(device)
-
-
-def rand(
-    *sizes: Any,
-    size: Any = None,
-    generator: Generator | None = None,
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
     dtype: Any = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Draw from the uniform distribution on [0, 1)."""
-    return _made(_generator(generator, device).uniform(shape_from(sizes, size), dtype=_dtype(dtype)), requires_grad)
+    """Make ``steps`` numbers from base^start to base^end, each the same multiple of the one before.
 
-
-def randn(
-    *sizes: Any,
-    size: Any = None,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: DeviceLike = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Draw from the standard normal distribution."""
-    return _made(_generator(generator, device).normal(shape_from(sizes, size), dtype=_dtype(dtype)), requires_grad)
-
-
-def rand_like(
-    input: Tensor,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: DeviceLike = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Draw from the uniform distribution on [0, 1), in the shape, dtype and on the device of ``input``."""
-    options: Any = dict(dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
-    return rand(input.shape, generator=generator, **options)
-
-
-def randn_like(
-    input: Tensor,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: DeviceLike = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Draw from the standard normal distribution, in the shape, dtype and on the device of ``input``."""
-    options: Any = dict(dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
-    return randn(input.shape, generator=generator, **options)
-
-
-def randint(
-    low: int = 0,
-    high: Any = None,
-    size: Sequence[int] | None = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: DeviceLike = None,
-) -> Tensor:
-    """Draw integers from ``low`` (0 if left out) to ``high - 1``: ``randint(10, (3,))``, ``randint(5, 10, (3,))``."""
-    if size is None and isinstance(high, Sequence):
-        low, high, size = 0, low, high
-    if not isinstance(size, Sequence) or isinstance(high, (float, type(None))):
-        raise TypeError("randint: expected randint(high, size) or randint(low, high, size), with the shape as a tuple")
-    low, high = operator.index(low), operator.index(high)
-    if high <= low:
-        raise RuntimeError(f"randint: expected low < high, got {low} and {high}")
-    drawn = _generator(generator, device).integers(low, high, tuple(size))
-    return _made(drawn if dtype is None else drawn.astype(checked_dtype(dtype)), False)
-
-
-def randperm(n: int, *, generator: Generator | None = None, device: DeviceLike = None) -> Tensor:
-    """Return 0 ... n-1 in random order."""
-    if n < 0:
-        raise RuntimeError(f"randperm: expected n >= 0, got {n}")
-    return _made(_generator(generator, device).permutation(n), False, device)
-
-
-def normal(
-    mean: Any = 0.0,
-    std: Any = 1.0,
-    size: Sequence[int] | None = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: DeviceLike = None,
-) -> Tensor:
-    """Draw from a normal distribution: ``normal(0.0, 1.0, (2, 3))``, or one draw for each entry of mean and std.
-
-    >>> normal(zeros(2), tensor([0.1, 10.0])).shape
-    minigrad.Size([2])
+    >>> logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
     """
-    given = next((x for x in (mean, std) if isinstance(x, Tensor)), None)
-    if given is not None and size is None:
-        shape = np.broadcast_shapes(*(x.shape for x in (mean, std) if isinstance(x, Tensor)))
-        drawn = randn(shape, generator=generator, dtype=given.dtype, device=given.device)
-        return (mean + std * drawn).detach()  # type: ignore[no-any-return]
-    if given is not None or size is None:
-        raise TypeError("normal: expected normal(mean, std, size) with numbers, or tensors as mean or std and no size")
-    if std < 0:
-        raise RuntimeError(f"normal: expected std >= 0, got {std}")
-    return _made(_generator(generator, device).normal(tuple(size), mean, std, _dtype(dtype)), False)
+    exponents = module_for(device).linspace(start, end, steps)
+    return made((float(base) ** exponents).astype(dtype_or_default(dtype)), requires_grad, device)
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Draw 1 with the probability that each entry of ``input`` gives, or ``p`` for all; else 0."""
-    chance = input.array if p is None else p
-    if input.dtype.kind != "f":
-        raise RuntimeError(f"bernoulli: expected floating probabilities, got {input.dtype}")
-    if not input.is_cuda and not np.all((np.asarray(chance) >= 0) & (np.asarray(chance) <= 1)):
-        raise RuntimeError("bernoulli: expected probabilities between 0 and 1")
-    drawn = _generator(generator, input.device).uniform(input.shape)
-    return _made((drawn < chance).astype(input.dtype), False)
+def _triangle_indices(name: str, row: int, col: int, offset: int, dtype: Any, device: DeviceLike) -> Tensor:
+    if row < 0 or col < 0:
+        raise RuntimeError(f"{name}: expected sizes that are not negative, got {row} and {col}")
+    lower = name == "tril_indices"
+    inside = np.tri(row, col, offset if lower else offset - 1, dtype=bool) == lower
+    return made(np.stack(inside.nonzero()).astype(INT64 if dtype is None else checked_dtype(dtype)), False, device)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """Return the rows and the columns of the entries on and below a diagonal of a row x col matrix.
+
+    >>> tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _triangle_indices("tril_indices", row, col, offset, dtype, device)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """Return the rows and the columns of the entries on and above a diagonal of a row x col matrix."""
+    return _triangle_indices("triu_indices", row, col, offset, dtype, device)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import ops
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.gradients import retain_grad
 from minigrad.autograd.node import TensorBase, tensor_of
@@ -27,6 +26,21 @@ def in_place(op: Any) -> Callable[..., Any]:
         return overwrite(self, method.__name__, op, args, kwargs)
 
     method.__name__ = f"{op.__name__}_"
+    return method
+
+
+def kept_in_shape(name: str, instead: str = "") -> Callable[..., Any]:
+    """Return the method that refuses to change a shape in place and says what to write instead."""
+    instead = instead or name.rstrip("_")
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"{name}: a tensor does not change its shape in place, because what was recorded with the old one would no "
+            f"longer fit; write x = x.{instead}(...)"
+        )
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Not supported: write ``x = x.{instead}(...)``."
     return method
 
 
@@ -69,6 +83,11 @@ def _check(tensor: Any, name: str, result: Any) -> None:
             f"{name}: this tensor is a view, and the tensor it looks at would not know of the change. Assign "
             "through that one (x[0] = ...), or write out of place"
         )
+    if tensor._requires_grad and not recorded and is_grad_enabled():
+        raise RuntimeError(
+            f"{name}: the result has no gradient, and this tensor requires grad: backward() would take it for the old "
+            "value. Write out of place, or do it under no_grad()"
+        )
     if result.shape != tensor.shape:
         raise RuntimeError(
             f"{name}: the result has shape {tuple(result.shape)}, which does not fit into {tuple(tensor.shape)}"
@@ -88,11 +107,6 @@ def check_writeable(name: str, array: Any) -> None:
             f"{name}: this tensor of shape {array.shape} is read-only, as are the results of expand(), whose entries "
             "share memory; call clone() first"
         )
-
-
-def filled(x: Any, value: Any) -> Any:
-    """Return ``value`` in the shape of ``x``, with the history of ``value`` only."""
-    return ops.setitem(x, value, ...)
 
 
 def without_leading_ones(shape: Sequence[int], ndim: int) -> tuple[int, ...]:

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import ops
-from minigrad.autograd.node import TensorBase, tensor_of
-from minigrad.backend import Generator, default_generator
-from minigrad.inplace import filled, in_place, overwrite
+from minigrad import draws, ops
+from minigrad.filling import Filling
+from minigrad.inplace import in_place, kept_in_shape
 from minigrad.ops.shape import shape_from
 
 
@@ -29,7 +28,7 @@ def with_sizes(op: Callable[..., Any], name: str) -> Callable[..., Any]:
     return method
 
 
-class Methods(TensorBase):
+class Methods(Filling):
     """What :class:`minigrad.Tensor` can compute, as methods."""
 
     __slots__ = ()
@@ -52,6 +51,16 @@ class Methods(TensorBase):
     maximum, minimum = ops.maximum, ops.minimum
     clamp = clip = ops.clamp
     relu, sigmoid, softmax, log_softmax = ops.relu, ops.sigmoid, ops.softmax, ops.log_softmax
+    hardshrink = ops.hardshrink
+    sgn, fix, positive, float_power = ops.sign, ops.trunc, ops.positive, ops.float_power
+    arcsinh, arccosh, arctanh, deg2rad, rad2deg = ops.asinh, ops.acosh, ops.atanh, ops.deg2rad, ops.rad2deg
+    fmax, fmin, logaddexp2, heaviside, nan_to_num = ops.fmax, ops.fmin, ops.logaddexp2, ops.heaviside, ops.nan_to_num
+    copysign, signbit, nextafter, ldexp, frexp = ops.copysign, ops.signbit, ops.nextafter, ops.ldexp, ops.frexp
+    erf, erfc, erfinv, lgamma, digamma = ops.erf, ops.erfc, ops.erfinv, ops.lgamma, ops.digamma
+    mvlgamma, i0, sinc, logit, xlogy = ops.mvlgamma, ops.i0, ops.sinc, ops.logit, ops.xlogy
+    gcd, lcm, isposinf, isneginf, isreal = ops.gcd, ops.lcm, ops.isposinf, ops.isneginf, ops.isreal
+    bitwise_left_shift = __lshift__ = ops.bitwise_left_shift
+    bitwise_right_shift = __rshift__ = ops.bitwise_right_shift
 
     eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
     isnan, isinf, isfinite, isclose = ops.isnan, ops.isinf, ops.isfinite, ops.isclose
@@ -59,6 +68,7 @@ class Methods(TensorBase):
     logical_xor, logical_not = ops.logical_xor, ops.logical_not
     bitwise_and, bitwise_or = ops.bitwise_and, ops.bitwise_or
     bitwise_xor, bitwise_not = ops.bitwise_xor, ops.bitwise_not
+    greater, greater_equal, less, less_equal, not_equal = ops.gt, ops.ge, ops.lt, ops.le, ops.ne
 
     def add(self, other: Any, *, alpha: float = 1) -> Any:
         """Return self + alpha other."""
@@ -90,15 +100,27 @@ class Methods(TensorBase):
         """Return the nearest integers, halves to the even one; or so many decimals."""
         return ops.round_(self, decimals)
 
+    def polygamma(self, n: int) -> Any:
+        """Return the n-th derivative of :func:`digamma`."""
+        return ops.polygamma(n, self)
+
+    def clamp_min(self, min: Any) -> Any:
+        """Return the entries, those below ``min`` raised to it."""
+        return ops.clamp(self, min)
+
+    def clamp_max(self, max: Any) -> Any:
+        """Return the entries, those above ``max`` lowered to it."""
+        return ops.clamp(self, None, max)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return ops.bitwise_right_shift(other, self)
+
     def where(self, condition: Any, other: Any) -> Any:
         """Return self where ``condition`` holds, else ``other``."""
         return ops.where(condition, self, other)
-
-    def masked_fill(self, mask: Any, value: Any) -> Any:
-        """Return self with ``value`` where ``mask`` is True."""
-        if mask.dtype != "bool":
-            raise RuntimeError(f"masked_fill: expected a mask of bool, got {mask.dtype}; write mask.bool() or x > 0")
-        return ops.where(mask, value, self).to(self.dtype)
 
     def equal(self, other: Any) -> Any:
         """Return whether shape and all entries are the same, as a Python bool."""
@@ -118,7 +140,6 @@ class Methods(TensorBase):
     exp_, log_, sqrt_, abs_, neg_ = map(in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
     relu_, sigmoid_, tanh_ = map(in_place, (ops.relu, ops.sigmoid, ops.tanh))
     clamp_, floor_, ceil_, round_ = map(in_place, (ops.clamp, ops.floor, ops.ceil, ops.round_))
-    masked_fill_ = in_place(masked_fill)
 
     # ----------------------------------------------------------------------------------------------------------
     # Reductions
@@ -127,6 +148,23 @@ class Methods(TensorBase):
     max, min, amax, amin = ops.max_, ops.min_, ops.amax, ops.amin
     argmax, argmin, logsumexp = ops.argmax, ops.argmin, ops.logsumexp
     all, any, count_nonzero = ops.all_, ops.any_, ops.count_nonzero
+    nansum, nanmean, aminmax, dist, renorm = ops.nansum, ops.nanmean, ops.aminmax, ops.dist, ops.renorm
+    quantile, nanquantile, histc, bincount = ops.quantile, ops.nanquantile, ops.histc, ops.bincount
+    cov, corrcoef = ops.cov, ops.corrcoef
+
+    renorm_ = in_place(ops.renorm)
+
+    # ----------------------------------------------------------------------------------------------------------
+    # Running along a dimension, sorting
+
+    cumsum, cumprod, logcumsumexp, diff = ops.cumsum, ops.cumprod, ops.logcumsumexp, ops.diff
+    cummax, cummin = ops.cummax, ops.cummin
+    sort, argsort, msort, topk, kthvalue = ops.sort, ops.argsort, ops.msort, ops.topk, ops.kthvalue
+    median, nanmedian, mode = ops.median, ops.nanmedian, ops.mode
+    unique, unique_consecutive = ops.unique, ops.unique_consecutive
+    bernoulli, multinomial = draws.bernoulli, draws.multinomial
+
+    cumsum_, cumprod_ = map(in_place, (ops.cumsum, ops.cumprod))
 
     # ----------------------------------------------------------------------------------------------------------
     # Shape
@@ -138,6 +176,20 @@ class Methods(TensorBase):
     reshape, permute = with_sizes(ops.reshape, "shape"), with_sizes(ops.permute, "dims")
     expand = broadcast_to = with_sizes(ops.expand, "size")
     flip = with_sizes(ops.flip, "dims")
+    tile, repeat = with_sizes(ops.tile, "dims"), with_sizes(ops.repeat, "repeats")
+    sum_to_size = with_sizes(ops.sum_to_size, "size")
+    repeat_interleave, unfold, ravel, select = ops.repeat_interleave, ops.windows, ops.ravel, ops.select
+    rot90, fliplr, flipud = ops.rot90, ops.fliplr, ops.flipud
+    tensor_split, hsplit, vsplit, dsplit = ops.tensor_split, ops.hsplit, ops.vsplit, ops.dsplit
+    split_with_sizes = ops.split
+    diag, diagonal, diag_embed, diagflat = ops.diag, ops.diagonal, ops.diag_embed, ops.diagflat
+    tril, triu = ops.tril, ops.triu
+
+    tril_, triu_ = map(in_place, (ops.tril, ops.triu))
+    t_, transpose_, swapaxes_, swapdims_ = map(kept_in_shape, ("t_", "transpose_", "swapaxes_", "swapdims_"))
+    squeeze_, unsqueeze_ = map(kept_in_shape, ("squeeze_", "unsqueeze_"))
+    resize_, resize_as_ = kept_in_shape("resize_", "reshape"), kept_in_shape("resize_as_", "reshape_as")
+    resize, resize_as = kept_in_shape("resize", "reshape"), kept_in_shape("resize_as", "reshape_as")
 
     def view(self: Any, *shape: Any, size: Any = None) -> Any:
         """Return the entries in another shape, on the same memory, or refuse; ``reshape`` copies where it must."""
@@ -163,10 +215,6 @@ class Methods(TensorBase):
         """Return a view expanded to the shape of ``other``."""
         return self.expand(other.shape)
 
-    def ravel(self) -> Any:
-        """Return all entries in one dimension."""
-        return self.reshape(-1)
-
     def t(self: Any) -> Any:
         """Return the transpose of a matrix."""
         if self.ndim > 2:
@@ -181,48 +229,62 @@ class Methods(TensorBase):
     @property
     def mT(self: Any) -> Any:
         """The last two dimensions exchanged: the transpose of each matrix of a batch."""
+        if self.ndim < 2:
+            raise RuntimeError(f"mT: expected matrices, got shape {tuple(self.shape)}; a vector needs no transpose")
         return self.transpose(-1, -2)
 
+    mH = mT  # without complex numbers there is nothing to conjugate
+
+    @property
+    def H(self: Any) -> Any:
+        """The transpose of a matrix."""
+        if self.ndim not in (0, 2):
+            raise RuntimeError(f"H: expected a matrix, got shape {tuple(self.shape)}; use mH for batches of matrices")
+        return self.T
+
+    def adjoint(self: Any) -> Any:
+        """Return the transpose of each matrix of a batch."""
+        return self.mT
+
     # ----------------------------------------------------------------------------------------------------------
-    # Products, picking
+    # Products, linear algebra
 
-    matmul, mm, bmm, mv, dot, outer = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer
-    index_select, masked_select, take_along_dim = ops.index_select, ops.masked_select, ops.take_along_dim
-
-    def gather(self, dim: int, index: Any) -> Any:
-        """Return the entries that ``index`` names along ``dim``: y[i, j] = x[index[i, j], j] for dim 0."""
-        return ops.gather(self, index, dim)
+    matmul, mm, bmm, mv = ops.matmul, ops.mm, ops.bmm, ops.mv
+    dot = vdot = ops.dot
+    outer = ger = ops.outer
+    addmm, addmv, addr, addbmm, baddbmm = ops.addmm, ops.addmv, ops.addr, ops.addbmm, ops.baddbmm
+    inner, kron, cross, trace = ops.inner, ops.kron, ops.cross, ops.trace
+    inverse, pinverse, matrix_power = ops.inv, ops.pinverse, ops.matrix_power
+    det, logdet, slogdet = ops.det, ops.logdet, ops.slogdet
+    cholesky, cholesky_solve, cholesky_inverse = ops.cholesky, ops.cholesky_solve, ops.cholesky_inverse
+    qr, svd = ops.qr_some, ops.svd_v
 
     # ----------------------------------------------------------------------------------------------------------
-    # Filling
+    # Picking and putting entries
 
-    def zero_(self) -> Any:
-        """Fill with zeros."""
-        return self.fill_(0)
+    gather, take_along_dim, take = ops.gather, ops.take_along_dim, ops.take
+    nonzero, argwhere = ops.nonzero, ops.argwhere
+    scatter, scatter_add, scatter_reduce = ops.scatter, ops.scatter_add, ops.scatter_reduce
+    index_select, index_add, index_copy = ops.index_select, ops.index_add, ops.index_copy
+    index_fill, index_put, put = ops.index_fill, ops.index_put, ops.put
+    masked_select, masked_fill, masked_scatter = ops.masked_select, ops.masked_fill, ops.masked_scatter
+    select_scatter, slice_scatter = ops.select_scatter, ops.slice_scatter
+    diagonal_scatter = ops.diagonal_scatter
 
-    def fill_(self, value: Any) -> Any:
-        """Fill with one value."""
-        return overwrite(self, "fill_", filled, (value,), {})
+    scatter_, scatter_add_, scatter_reduce_ = map(in_place, (ops.scatter, ops.scatter_add, ops.scatter_reduce))
+    index_add_, index_copy_, index_fill_ = map(in_place, (ops.index_add, ops.index_copy, ops.index_fill))
+    index_put_, put_ = map(in_place, (ops.index_put, ops.put))
+    masked_fill_, masked_scatter_ = map(in_place, (ops.masked_fill, ops.masked_scatter))
 
-    def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
-        """Fill with the values of ``src``, broadcast and converted."""
-        source: Any = src if isinstance(src, TensorBase) else tensor_of(np.asarray(src))
-        return overwrite(self, "copy_", filled, (source.to(self.device, self.dtype),), {})
 
-    def uniform_(self: Any, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Any:
-        """Fill with draws from [from_, to)."""
-        g = generator or default_generator(self.device)
-        return self._fill_random("uniform_", g.uniform(self.array.shape, from_, to, self.dtype))
-
-    def normal_(self: Any, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Any:
-        """Fill with draws from a normal distribution."""
-        g = generator or default_generator(self.device)
-        return self._fill_random("normal_", g.normal(self.array.shape, mean, std, self.dtype))
-
-    def bernoulli_(self: Any, p: float = 0.5, *, generator: Generator | None = None) -> Any:
-        """Fill with 1 with probability ``p``, else 0."""
-        g = generator or default_generator(self.device)
-        return self._fill_random("bernoulli_", (g.uniform(self.array.shape) < p).astype(self.dtype))
-
-    def _fill_random(self, name: str, values: Any) -> Any:
-        return overwrite(self, name, filled, (tensor_of(values),), {})
+# The others that overwrite: x.sin_() is x.sin(), stored in x.
+for _name in (
+    "absolute acos acosh addbmm addmm addmv addr arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh atan "
+    "atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor clamp_max "
+    "clamp_min clip copysign cos cosh deg2rad digamma divide eq erf erfc erfinv exp2 expm1 fix float_power fmod frac gcd "
+    "ge greater greater_equal gt heaviside hypot i0 lcm ldexp le less less_equal lgamma log10 log1p log2 logical_and "
+    "logical_not logical_or logical_xor logit lt multiply mvlgamma nan_to_num ne negative nextafter not_equal polygamma "
+    "rad2deg reciprocal rsqrt sgn sign sin sinc sinh square subtract tan true_divide trunc xlogy"
+).split():
+    setattr(Methods, f"{_name}_", in_place(vars(Methods)[_name]))
+Methods.__ilshift__, Methods.__irshift__ = Methods.bitwise_left_shift_, Methods.bitwise_right_shift_  # type: ignore

@@ -1,4 +1,4 @@
-"""Making tensors: inferred dtypes, shapes in every form, refusals, and random numbers with the right statistics."""
+"""Making tensors: inferred dtypes, shapes in every form, refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import Tensor
 
 PROGRAMS = beside.topics("creation.txt")
 
@@ -161,87 +160,3 @@ def test_linspace_hits_both_ends() -> None:
 def test_whole_numbers_are_counted_exactly() -> None:
     assert minigrad.arange(2**53, 2**53 + 3).tolist() == [2**53, 2**53 + 1, 2**53 + 2]
     assert minigrad.arange(minigrad.tensor(2), np.int64(5)).dtype == "int64"
-
-
-# ----------------------------------------------------------------------------------------------------------------
-# Drawn at random
-
-
-DRAWS = {
-    "rand": lambda **options: minigrad.rand(4, **options),
-    "randn": lambda **options: minigrad.randn(4, **options),
-    "randint": lambda **options: minigrad.randint(1000, (4,), **options),
-    "randperm": lambda **options: minigrad.randperm(20, **options),
-    "normal": lambda **options: minigrad.normal(0.0, 1.0, (4,), **options),
-    "normal of tensors": lambda **options: minigrad.normal(minigrad.zeros(4), minigrad.ones(4), **options),
-    "bernoulli": lambda **options: minigrad.bernoulli(minigrad.full((40,), 0.5), **options),
-    "rand_like": lambda **options: minigrad.rand_like(minigrad.zeros(4), **options),
-    "uniform_": lambda **options: minigrad.zeros(4).uniform_(**options),
-    "normal_": lambda **options: minigrad.zeros(4).normal_(**options),
-    "bernoulli_": lambda **options: minigrad.zeros(40).bernoulli_(**options),
-}
-
-
-@pytest.mark.parametrize("name", DRAWS)
-def test_same_seed_same_numbers(name: str) -> None:
-    draw = DRAWS[name]
-    minigrad.manual_seed(3)
-    first, second = draw(), draw()
-    np.random.seed(1)  # noqa: NPY002
-    np.random.rand(10)  # noqa: NPY002
-    minigrad.manual_seed(3)
-    assert draw().tolist() == first.tolist() and draw().tolist() == second.tolist() != first.tolist()
-    generator = minigrad.Generator().manual_seed(3)
-    assert draw(generator=generator).tolist() == first.tolist()
-    before = minigrad.rand(1).item()
-    minigrad.manual_seed(3)
-    draw(), draw()
-    draw(generator=generator)
-    assert minigrad.rand(1).item() == before  # a generator of one's own leaves the default one alone
-
-
-def test_numpy_random_state_is_left_alone() -> None:
-    np.random.seed(5)  # noqa: NPY002
-    expected = np.random.rand()  # noqa: NPY002
-    np.random.seed(5)  # noqa: NPY002
-    minigrad.manual_seed(1)
-    minigrad.randn(100)
-    assert np.random.rand() == expected  # noqa: NPY002
-
-
-def check_moments(x: Tensor, mean: float, std: float) -> None:
-    n = x.numel()
-    array = x.numpy().astype(np.float64)
-    assert abs(array.mean() - mean) < 5 * std / n**0.5
-    assert abs(array.std() / std - 1) < 5 * n**-0.5
-
-
-@pytest.mark.parametrize("dtype", [minigrad.float32, minigrad.float64])
-def test_moments(dtype: Any) -> None:
-    n = 100_000
-    check_moments(minigrad.rand(n, dtype=dtype), 0.5, 12**-0.5)
-    check_moments(minigrad.randn(n, dtype=dtype), 0.0, 1.0)
-    check_moments(minigrad.normal(3.0, 2.0, (n,), dtype=dtype), 3.0, 2.0)
-    check_moments(minigrad.bernoulli(minigrad.full((n,), 0.3, dtype=dtype)), 0.3, 0.21**0.5)
-    check_moments(minigrad.zeros(n, dtype=dtype).uniform_(-2, 4), 1.0, 3**0.5)
-    drawn = minigrad.rand(n, dtype=dtype)
-    assert drawn.dtype == dtype and drawn.min() >= 0 and drawn.max() < 1
-
-
-def test_normal_of_tensors_follows_each_entry() -> None:
-    mean = minigrad.tensor([0.0, 100.0], requires_grad=True)
-    drawn = minigrad.normal(mean.expand(5000, 2), minigrad.tensor([1.0, 0.1]))
-    assert not drawn.requires_grad
-    check_moments(drawn[:, 0], 0.0, 1.0)
-    check_moments(drawn[:, 1], 100.0, 0.1)
-
-
-def test_randint_reaches_each_value_alike() -> None:
-    counts = np.bincount(minigrad.randint(3, 7, (70_000,)).numpy() - 3, minlength=4)
-    assert len(counts) == 4 and abs(counts / 70_000 - 0.25).max() < 5 * (0.25 * 0.75 / 70_000) ** 0.5
-    assert sorted(minigrad.randperm(50).tolist()) == list(range(50))
-
-
-def test_bernoulli_at_the_ends() -> None:
-    assert minigrad.bernoulli(minigrad.tensor([0.0, 1.0] * 500)).tolist() == [0.0, 1.0] * 500
-    assert minigrad.bernoulli(minigrad.zeros(100), 1.0).sum().item() == 100

@@ -259,6 +259,8 @@ CASES = [
     ("a slice is a view", lambda cp: through_view(vec(cp), lambda a: a[2:]), device, np.array([0, 1, 12, 13], F)),
     ("a reshape is a view", lambda cp: through_view(vec(cp), lambda a: a.reshape(2, 2)[1]), device,
      np.array([0, 1, 12, 13], F)),
+    ("a diagonal is a view", lambda cp: through_view(mat(cp), lambda a: a.diagonal(1)), device,
+     np.array([[0, 11, 2], [3, 4, 15]], F)),
     ("an index array copies", lambda cp: through_view(vec(cp), lambda a: a[cp.asarray([1])]), device,
      np.arange(4, dtype=F)),
     ("add.at adds repeats", lambda cp: changed(vec(cp), lambda a: cp.add.at(a, cp.asarray([0, 0, 3]), ONE)), device,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Self
 
 from minigrad.autograd.grad_mode import no_grad
 from minigrad.backend import CPU, Device, DeviceLike
@@ -15,7 +17,7 @@ from minigrad.tensor import Tensor
 State = Tensor | list[Tensor]
 
 # How the states of two sets of samples become the state of both.
-_MERGES: dict[str, Callable[[Any, Any], Any]] = {
+MERGES: dict[str | None, Callable[[Any, Any], Any]] = {
     "sum": lambda a, b: a + b,
     "max": maximum,
     "min": minimum,
@@ -28,8 +30,8 @@ class Metric:
 
     A subclass names its state with :meth:`add_state` in ``__init__`` and defines ``update(...)``, which changes it,
     and ``compute()``, which returns the value. Around these it gets: no recording of history, a value that is computed
-    once and kept until the next update, state that moves to the device of the first batch, and a refusal to compute
-    from nothing.
+    once and kept until the next update, state that moves to the device of the first batch, and a warning when it
+    computes from nothing.
 
     Examples
     --------
@@ -55,10 +57,11 @@ class Metric:
 
     def __init__(self) -> None:
         self._defaults: dict[str, State] = {}
-        self._merges: dict[str, str] = {}
+        self._merges: dict[str, str | None] = {}
+        self._persistent: dict[str, bool] = {}
         self._device = CPU
         self._count = 0
-        self._value: Any = None
+        self._computed: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -66,7 +69,7 @@ class Metric:
             if name in cls.__dict__:
                 setattr(cls, name, around(cls.__dict__[name]))
 
-    def add_state(self, name: str, default: State, dist_reduce_fx: str) -> None:
+    def add_state(self, name: str, default: State, dist_reduce_fx: str | None = None, persistent: bool = False) -> None:
         """Make ``self.<name>`` part of the state, which :meth:`reset` sets back to ``default``.
 
         Parameters
@@ -75,13 +78,16 @@ class Metric:
             The name of the attribute.
         default : Tensor or empty list
             Its value before the first update. ``update`` should assign a new tensor, not write into the old one.
-        dist_reduce_fx : {"sum", "max", "min", "cat"}
-            How the states of two sets of samples become the state of both. :meth:`forward` needs it.
+        dist_reduce_fx : {"sum", "max", "min", "cat"} or None
+            How the states of two sets of samples become the state of both. :meth:`forward` needs it: where it is
+            None, each batch is counted twice, by itself and for the whole.
+        persistent : bool
+            Whether :meth:`state_dict` contains it.
         """
-        if dist_reduce_fx not in _MERGES:
+        if dist_reduce_fx not in MERGES and dist_reduce_fx is not None:
             raise ValueError(
-                f"{type(self).__name__}.add_state: expected dist_reduce_fx for {name!r} to be 'sum', 'max', 'min' or "
-                f"'cat', got {dist_reduce_fx!r}"
+                f"{type(self).__name__}.add_state: expected dist_reduce_fx for {name!r} to be 'sum', 'max', 'min', "
+                f"'cat' or None, got {dist_reduce_fx!r}"
             )
         if not isinstance(default, Tensor) and default != []:
             raise ValueError(
@@ -89,6 +95,7 @@ class Metric:
             )
         self._defaults[name] = default
         self._merges[name] = dist_reduce_fx
+        self._persistent[name] = persistent
         setattr(self, name, self._fresh(default))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
@@ -107,20 +114,65 @@ class Metric:
         try:
             self.update(*args, **kwargs)
             value = self.compute()
+            if count:
+                self._restore(self._joined(before, args, kwargs), count + 1)
         except BaseException:
             self._restore(before, count)
             raise
-        if count:
-            batch = self._state()
-            merged = {name: _MERGES[self._merges[name]](before[name], batch[name]) for name in batch}
-            self._restore(merged, count + 1)
         return value
+
+    def _joined(self, before: dict[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
+        """Return the state of everything, from that before the batch, and that of the batch, which is here now."""
+        if None in self._merges.values():
+            self._restore(before, 1)
+            self.update(*args, **kwargs)
+            return self._state()
+        batch = self._state()
+        return {name: MERGES[self._merges[name]](before[name], batch[name]) for name in batch}
 
     __call__ = forward
 
     def reset(self) -> None:
         """Forget all batches."""
         self._restore({name: self._fresh(default) for name, default in self._defaults.items()}, 0)
+
+    def clone(self) -> Self:
+        """Return a copy, state included."""
+        return copy.deepcopy(self)
+
+    def persistent(self, mode: bool = False) -> None:
+        """Set for all of the state whether :meth:`state_dict` contains it."""
+        self._persistent = dict.fromkeys(self._persistent, mode)
+
+    def state_dict(self, destination: dict[str, Any] | None = None, prefix: str = "") -> dict[str, Any]:
+        """Return copies of the persistent states by name. By default none is: a metric begins anew each epoch."""
+        saved = {} if destination is None else destination
+        for name, state in self._state().items():
+            if self._persistent[name]:
+                saved[prefix + name] = [x.clone() for x in state] if isinstance(state, list) else state.clone()
+        return saved
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+        """Take over what :meth:`state_dict` returned; what it does not contain stays as it is."""
+        wanted = {name for name, kept in self._persistent.items() if kept}
+        if strict and wanted != set(state_dict):
+            raise RuntimeError(
+                f"{type(self).__name__}.load_state_dict: expected {sorted(wanted)}, got {sorted(state_dict)}; which "
+                "states are saved is set by metric.persistent(True)"
+            )
+        known = {name: self._moved(state_dict[name]) for name in self._defaults if name in state_dict}
+        self._restore({**self._state(), **known}, max(self._count, 1) if known else self._count)
+
+    @property
+    def metric_state(self) -> dict[str, Any]:
+        """The state by name."""
+        return self._state()
+
+    def plot(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: a value is drawn like any other number."""
+        raise NotImplementedError(
+            f"{type(self).__name__}.plot: metrics do not draw themselves; hand metric.compute().numpy() to matplotlib"
+        )
 
     @property
     def update_count(self) -> int:
@@ -142,7 +194,7 @@ class Metric:
         self._device = Device(device or "cpu")
         for name, state in self._state().items():
             setattr(self, name, self._moved(state))
-        self._value = None
+        self._computed = None
         return self
 
     def _state(self) -> dict[str, Any]:
@@ -152,7 +204,7 @@ class Metric:
         for name, value in state.items():
             setattr(self, name, value)
         self._count = count
-        self._value = None
+        self._computed = None
 
     def _fresh(self, default: State) -> State:
         return [] if isinstance(default, list) else self._moved(default.detach().clone())
@@ -184,7 +236,7 @@ def _around_update(update: Callable[..., None]) -> Callable[..., None]:
         with no_grad():
             update(self, *args, **kwargs)
         self._count = count + 1  # one batch, even if update calls the update of its base class
-        self._value = None
+        self._computed = None
 
     return wrapper
 
@@ -193,13 +245,15 @@ def _around_compute(compute: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(compute)
     def wrapper(self: Metric) -> Any:
         if not self._count:
-            raise RuntimeError(
-                f"{type(self).__name__}.compute: there is nothing to compute from: update() has not been called yet, "
-                "or not since reset()"
+            warnings.warn(
+                f"{type(self).__name__}.compute: there is nothing to compute from, and the value says nothing: "
+                "update() has not been called yet, or not since reset()",
+                UserWarning,
+                stacklevel=2,
             )
-        if self._value is None:
+        if self._computed is None:
             with no_grad():
-                self._value = compute(self)
-        return self._value
+                self._computed = compute(self)
+        return self._computed
 
     return wrapper

@@ -75,14 +75,20 @@ class _Numbered(Module, Generic[T]):
 
     def extend(self, modules: Iterable[T]) -> Self:
         """Add several at the end."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__}: expected several, in a list, got {type(modules).__name__}")
         for module in list(modules):
             self.append(module)
         return self
 
     def insert(self, index: int, module: T) -> Self:
         """Put one in front of that at ``index``; those behind it move up by one number."""
+        n = len(self)
+        if not -n <= index <= n:
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range, its length is {n}")
+        self.append(module)  # which refuses what is no member, before any other is moved
         members = self._values()
-        members.insert(index, module)
+        members.insert(index, members.pop())
         self._renumber(members)
         return self
 
@@ -143,6 +149,19 @@ class Sequential(_NumberedModules):
             return NotImplemented
         return Sequential(*self, *other)
 
+    def __mul__(self, n: int) -> Sequential:
+        """Return the modules ``n`` times, one after the other: the same modules, not copies."""
+        if not isinstance(n, int):
+            return NotImplemented
+        if n < 1:
+            raise ValueError(f"Sequential: expected a positive number of repetitions, got {n}")
+        return Sequential(*self._values() * n)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, n: int) -> Self:
+        return self.extend(list(self * n)[len(self) :])
+
 
 class ModuleList(_NumberedModules):
     """A list of modules that counts: its modules are trained, moved and saved, which those in a plain list are not.
@@ -177,10 +196,6 @@ class ModuleList(_NumberedModules):
 
 class _Named(Module, Generic[T]):
     """Members by name: what ModuleDict and ParameterDict share."""
-
-    def __init__(self, members: Mapping[str, T] | Iterable[tuple[str, T]] | None = None) -> None:
-        super().__init__()
-        self.update(members or {})
 
     def _members(self) -> list[tuple[str, T]]:
         raise NotImplementedError
@@ -219,8 +234,14 @@ class _Named(Module, Generic[T]):
 
     def update(self, members: Mapping[str, T] | Iterable[tuple[str, T]]) -> None:
         """Set members by name; those of the same name are replaced."""
-        for key, member in members.items() if isinstance(members, (Mapping, _Named)) else members:
-            self[key] = member
+        if isinstance(members, (Mapping, _Named)):
+            members = members.items()
+        elif not isinstance(members, Iterable):
+            raise TypeError(f"{type(self).__name__}: expected names and members, got {type(members).__name__}")
+        for pair in list(members):
+            if len(pair) != 2:
+                raise ValueError(f"{type(self).__name__}: expected pairs of a name and a member, got {pair!r}")
+            self[pair[0]] = pair[1]
 
     def pop(self, key: str) -> T:
         """Take one out and return it."""
@@ -242,6 +263,10 @@ class ModuleDict(_Named[Module]):
     >>> list(heads.keys())
     ['digit', 'parity']
     """
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
 
     def _members(self) -> list[tuple[str, Module]]:
         return own_modules(self)
@@ -289,13 +314,74 @@ class ParameterList(_Numbered[Parameter]):
 
 
 class ParameterDict(_Named[Parameter]):
-    """A dict of parameters that counts: they are trained, moved and saved. Tensors put in become parameters."""
+    """A dict of parameters that counts: they are trained, moved and saved. Tensors put in become parameters.
+
+    Of a plain dict the names are taken in alphabetical order, as PyTorch takes them; an ``OrderedDict``, another
+    ParameterDict and a list of pairs keep theirs.
+
+    >>> import minigrad
+    >>> from minigrad import nn
+    >>> scales = nn.ParameterDict({"left": minigrad.ones(2), "right": minigrad.ones(2)})
+    >>> list(scales | {"middle": minigrad.ones(2)})
+    ['left', 'right', 'middle']
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | None = None) -> None:
+        super().__init__()
+        self.update(parameters or {})  # type: ignore[arg-type]
 
     def _members(self) -> list[tuple[str, Parameter]]:
         return own_parameters(self)
 
     def __setitem__(self, key: str, member: Tensor) -> None:
         self.register_parameter(key, _as_parameter(member))
+
+    def update(self, members: Mapping[str, Parameter] | Iterable[tuple[str, Parameter]]) -> None:
+        """Set parameters by name; those of the same name are replaced."""
+        plain = isinstance(members, Mapping) and not isinstance(members, OrderedDict)
+        super().update(sorted(members.items()) if plain else members)  # type: ignore[union-attr]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the parameter of a name, or ``default``."""
+        return dict(self.items()).get(key, default)
+
+    def setdefault(self, key: str, default: Tensor) -> Parameter:
+        """Return the parameter of a name, which is ``default`` if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Parameter]:
+        """Take the last one out and return its name and it."""
+        if not len(self):
+            raise KeyError("ParameterDict: it is empty")
+        key = list(self)[-1]
+        return key, self.pop(key)
+
+    def copy(self) -> ParameterDict:
+        """Return another ParameterDict of the same parameters."""
+        return ParameterDict(list(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Tensor) -> ParameterDict:
+        """Return another ParameterDict in which each name has ``default``."""
+        return ParameterDict([(key, default) for key in keys])
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def __or__(self, other: Mapping[str, Tensor]) -> ParameterDict:
+        joined = self.copy()
+        joined.update(other)  # type: ignore[arg-type]
+        return joined
+
+    def __ror__(self, other: Mapping[str, Tensor]) -> ParameterDict:
+        joined = ParameterDict(other)
+        joined.update(self)  # type: ignore[arg-type]
+        return joined
+
+    def __ior__(self, other: Mapping[str, Tensor]) -> Self:
+        self.update(other)  # type: ignore[arg-type]
+        return self
 
     def _child_lines(self) -> list[str]:
         return [_line(name, x) for name, x in self._members()]

@@ -17,12 +17,14 @@ from minigrad.tensor import Tensor
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -67,18 +69,41 @@ def eye_(tensor: Tensor) -> Tensor:
     return _filled("eye_", tensor, array_module(tensor.array).eye(*tensor.shape))
 
 
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight (out, in, ...) so that it passes its input on: output channel k is input channel k.
+
+    Each kernel is 1 in its middle for one input channel and 0 elsewhere; output channels beyond the inputs' number are
+    0. With ``groups`` that holds in each group of output channels.
+    """
+    shape = tuple(tensor.shape)
+    if len(shape) not in (3, 4, 5):
+        raise ValueError(f"dirac_: expected a convolution's weight of 3, 4 or 5 dimensions, got shape {shape}")
+    if groups < 1 or shape[0] % groups:
+        raise ValueError(f"dirac_: {shape[0]} output channels cannot be divided into {groups} groups of one size")
+    xp, height = array_module(tensor.array), shape[0] // groups
+    channel = xp.arange(min(height, shape[1]))
+    out = (xp.arange(groups)[:, None] * height + channel).reshape(-1)
+    values = xp.zeros(shape, tensor.dtype)
+    values[(out, xp.broadcast_to(channel, (groups, len(channel))).reshape(-1), *(n // 2 for n in shape[2:]))] = 1
+    return _filled("dirac_", tensor, values)
+
+
 # --------------------------------------------------------------------------------------------------------------
 # Random values
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the uniform distribution on [a, b)."""
+    if a > b:
+        raise RuntimeError(f"uniform_: expected a <= b, got a={a} and b={b}")
     draw = _generator(tensor, generator).uniform(tensor.array.shape, a, b, tensor.dtype)
     return _filled("uniform_", tensor, draw)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the normal distribution."""
+    if std < 0:
+        raise RuntimeError(f"normal_: expected std >= 0, got {std}")
     draw = _generator(tensor, generator).normal(tensor.array.shape, mean, std, tensor.dtype)
     return _filled("normal_", tensor, draw)
 
@@ -189,6 +214,28 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q, r = xp.linalg.qr(draw)
     q *= xp.sign(xp.diagonal(r))  # QR leaves the signs to convention; with these all rotations are equally likely
     return _filled("orthogonal_", tensor, gain * (q.T if rows < columns else q).reshape(shape))
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Draw a matrix from the normal distribution, and set a share ``sparsity`` of each column, rounded up, to 0.
+
+    Martens, "Deep learning via Hessian-free optimization", 2010.
+    """
+    shape = tuple(tensor.shape)
+    if len(shape) != 2:
+        raise ValueError(f"sparse_: expected a tensor with 2 dimensions, got shape {shape}")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: expected a sparsity between 0 and 1, got {sparsity}")
+    generator = _generator(tensor, generator)
+    values = generator.normal(shape, 0.0, std, tensor.dtype)
+    order = generator.uniform(shape).argsort(axis=0)  # in each column, all rows in random order
+    values[order[: math.ceil(sparsity * shape[0])], array_module(values).arange(shape[1])] = 0
+    return _filled("sparse_", tensor, values)
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """Return (fan_in, fan_out). Private in PyTorch too, and yet in everybody's layers."""
+    return _fans("_calculate_fan_in_and_fan_out", tensor)
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Linear: the layer that multiplies by a matrix."""
+"""Linear: the layer that multiplies by a matrix; Bilinear, which has two inputs; Identity, which does nothing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 from minigrad.backend import DeviceLike
 from minigrad.creation import empty
 from minigrad.nn import init
+from minigrad.nn.functional import bilinear
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops import linear
 from minigrad.tensor import Tensor
 
-__all__ = ["Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "Linear"]
 
 
 class Identity(Module):
@@ -108,3 +109,75 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """y_k = x1^T W_k x2 + b_k: every product of an entry of x1 and one of x2 has a weight, for each output k.
+
+    ``weight`` (out_features, in1_features, in2_features) and ``bias`` (out_features,) start uniform between -k and k,
+    with k = 1 / sqrt(in1_features).
+
+    Parameters
+    ----------
+    in1_features, in2_features, out_features : int
+        Inputs (..., in1_features) and (..., in2_features), equal in front; output (..., out_features).
+    bias : bool
+        Whether b is there; without, ``bias`` is None.
+
+    Examples
+    --------
+    >>> import minigrad
+    >>> minigrad.nn.Bilinear(20, 30, 40)(minigrad.randn(128, 20), minigrad.randn(128, 30)).shape
+    minigrad.Size([128, 40])
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: DeviceLike = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if in1_features < 1:
+            raise ValueError(f"Bilinear: expected in1_features > 0, got {in1_features}")
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, device=device, dtype=dtype))
+        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        wanted = (self.in1_features, self.in2_features)
+        for x in (input1, input2):
+            if not isinstance(x, Tensor):
+                raise self._not_a_tensor(x)
+            if x.dtype != self.weight.dtype:
+                raise self._other_dtype(x, self.weight)
+        a, b = tuple(input1.shape), tuple(input2.shape)
+        if (a[-1:], b[-1:]) != (wanted[:1], wanted[1:]) or a[:-1] != b[:-1]:
+            raise self.input_error(
+                f"expected inputs (..., {wanted[0]}) and (..., {wanted[1]}) that are equal in front, got {a} and {b}."
+            )
+        return bilinear(input1, input2, self.weight, self.bias)
+
+    def _label(self) -> str:
+        return f"Bilinear {self.in1_features}, {self.in2_features} -> {self.out_features}"
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )

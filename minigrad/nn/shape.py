@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
+
 from minigrad.nn.module import Module
-from minigrad.ops.shape import flatten
+from minigrad.ops.shape import flatten, unflatten
 from minigrad.tensor import Tensor
 
-__all__ = ["Flatten"]
+__all__ = ["Flatten", "Unflatten"]
 
 
 class Flatten(Module):
@@ -29,3 +32,34 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Split dimension ``dim`` into ``unflattened_size``; one of its entries may be -1.
+
+    >>> import minigrad
+    >>> minigrad.nn.Unflatten(1, (2, 5, 5))(minigrad.zeros(32, 50)).shape
+    minigrad.Size([32, 2, 5, 5])
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if isinstance(dim, str):
+            raise TypeError(f"Unflatten: named dimensions are not supported, got {dim!r}; give the dimension's number")
+        if not isinstance(unflattened_size, (tuple, list)):
+            got = type(unflattened_size).__name__
+            raise TypeError(f"Unflatten: expected unflattened_size as a tuple of integers, got {got}")
+        try:
+            list(map(operator.index, unflattened_size))
+        except TypeError:
+            raise TypeError(f"Unflatten: expected a tuple of integers, got {unflattened_size}") from None
+        self.dim = dim
+        self.unflattened_size = unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise self._not_a_tensor(input)
+        return unflatten(input, self.dim, self.unflattened_size)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

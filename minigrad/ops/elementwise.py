@@ -182,6 +182,12 @@ def logaddexp(xp: Any, a: Any, b: Any, /) -> Any:
     return xp.logaddexp(a, b)
 
 
+@op(promote="float")
+def logaddexp2(xp: Any, a: Any, b: Any, /) -> Any:
+    """log2(2^a + 2^b), without overflow;   d = 2^(a-y) da + 2^(b-y) db"""
+    return xp.logaddexp2(a, b)
+
+
 exp.derivative(x=lambda g, y: g * y)
 exp2.derivative(x=lambda g, y: g * (y * math.log(2)))
 expm1.derivative(x=lambda g, y: g * (y + 1))
@@ -190,9 +196,26 @@ log2.derivative(x=lambda g, x: g / (x * math.log(2)))
 log10.derivative(x=lambda g, x: g / (x * math.log(10)))
 log1p.derivative(x=lambda g, x: g / (1 + x))
 logaddexp.derivative(a=lambda g, y, a: g * exp(a - y), b=lambda g, y, b: g * exp(b - y))
+logaddexp2.derivative(a=lambda g, y, a: g * exp2(a - y), b=lambda g, y, b: g * exp2(b - y))
 
 # --------------------------------------------------------------------------------------------------------------
 # Trigonometric and hyperbolic functions
+
+
+@op(promote="float")
+def deg2rad(xp: Any, x: Any, /) -> Any:
+    """x pi / 180: degrees as radians;   d = pi / 180 dx"""
+    return x * (math.pi / 180)
+
+
+@op(promote="float")
+def rad2deg(xp: Any, x: Any, /) -> Any:
+    """x 180 / pi: radians as degrees;   d = 180 / pi dx"""
+    return x * (180 / math.pi)
+
+
+deg2rad.derivative(x=lambda g: deg2rad(g))
+rad2deg.derivative(x=lambda g: rad2deg(g))
 
 
 @op(promote="float")
@@ -510,6 +533,29 @@ def where(xp: Any, condition: Any, a: Any, b: Any, /) -> Any:
 
 # Not g * condition: an infinite g times False would be NaN.
 where.derivative(a=lambda g, condition: where(condition, g, 0.0), b=lambda g, condition: where(condition, 0.0, g))
+
+
+@op
+def fmax(xp: Any, a: Any, b: Any, /) -> Any:
+    """the larger of a and b, where one is NaN the other;   d = da where a is taken or equal, else db"""
+    return xp.fmax(a, b)
+
+
+@op
+def fmin(xp: Any, a: Any, b: Any, /) -> Any:
+    """the smaller of a and b, where one is NaN the other;   d = da where a is taken or equal, else db"""
+    return xp.fmin(a, b)
+
+
+# b != b is true of NaN alone.
+fmax.derivative(
+    a=lambda g, a, b: where(logical_or(a >= b, b != b), g, 0.0),
+    b=lambda g, a, b: where(logical_or(a >= b, b != b), 0.0, g),
+)
+fmin.derivative(
+    a=lambda g, a, b: where(logical_or(a <= b, b != b), g, 0.0),
+    b=lambda g, a, b: where(logical_or(a <= b, b != b), 0.0, g),
+)
 
 
 @op

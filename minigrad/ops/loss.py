@@ -1,13 +1,14 @@
-"""Op sheet: losses that deserve a rule of their own. The others are compositions, in ``nn/functional.py``."""
+"""Op sheet: losses that deserve a rule of their own. The others are compositions, in ``nn/functional``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from minigrad.backend import constant_row
-from minigrad.ops.activation import softmax
-from minigrad.ops.elementwise import clamp, log
+from minigrad.ops.activation import sigmoid, softmax
+from minigrad.ops.elementwise import clamp, exp, gt, log, where
 from minigrad.ops.op import op
+from minigrad.ops.shape import roll, stack, unbind, unsqueeze
 
 
 @op(promote="exact", apart=("target",), keeps=("e", "total", "at"))
@@ -70,3 +71,98 @@ binary_cross_entropy.derivative(
     x=lambda g, x, target: g * ((x - target) / clamp(x * (1 - x), 1e-12)),
     target=lambda g, x: g * (_held_log(1 - x) - _held_log(x)),
 )
+
+
+@op
+def binary_cross_entropy_with_logits(xp: Any, x: Any, target: Any, /) -> Any:
+    """-(t log s + (1 - t) log(1 - s)), s = sigmoid(x), as max(x, 0) - t x + log(1 + e^-|x|);   dx = s - t, dt = -x"""
+    y = xp.log1p(xp.exp(-xp.abs(x)))
+    y += xp.maximum(x, 0)
+    y -= target * x
+    return y
+
+
+binary_cross_entropy_with_logits.derivative(
+    x=lambda g, x, target: g * (sigmoid(x) - target),
+    target=lambda g, x: -g * x,
+)
+
+
+@op
+def huber(xp: Any, x: Any, target: Any, /, delta: float = 1.0) -> Any:
+    """d^2 / 2 for |d| < delta, else delta (|d| - delta / 2), with d = x - t;   dx = d held between -delta and delta"""
+    d = x - target
+    held = xp.clip(d, -delta, delta)
+    return held * (d - 0.5 * held)
+
+
+def _huber_rule(g: Any, x: Any, target: Any, delta: float) -> Any:
+    return g * clamp(x - target, -delta, delta)
+
+
+huber.derivative(x=_huber_rule, target=lambda g, x, target, delta: -_huber_rule(g, x, target, delta))
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Connectionist temporal classification (Graves et al., 2006)
+
+IMPOSSIBLE = -1e30  # stands for log(0): -inf - (-inf) would be NaN
+
+
+@op(promote="exact", apart=("ways",))
+def ctc_paths(xp: Any, emit: Any, ways: Any, /) -> Any:
+    """a[t,s] = emit[t,s] + log(e^a[t-1,s] + e^a[t-1,s-1] + e^a[t-1,s-2]), the total of all paths to s at time t
+
+    emit (T, N, S) has the log probability of being in state s at time t. A path starts in state 0 or 1, and at each
+    step stays, goes on by one, or by two; ``ways`` (3, N, S) says which of the three may lead into a state. The
+    derivative walks the same ways back in time: da[t-1,s] takes from each a[t,s'] that s leads to the share
+    e^a[t-1,s] / (sum of the three) of its gradient. That is the backward recursion of the paper.
+    """
+    a = xp.full_like(emit, IMPOSSIBLE)
+    a[0, :, :2] = emit[0, :, :2]
+    bars = xp.where(ways, 0, emit.dtype.type(IMPOSSIBLE))
+    for t in range(1, len(a)):
+        into = _into(a[t - 1])
+        into += bars
+        top = into.max(axis=0)
+        into -= top
+        a[t] = xp.log(xp.exp(into).sum(axis=0))
+        a[t] += top
+        a[t] += emit[t]
+    return a
+
+
+def _into(a: Any) -> Any:
+    """Return what comes into each state from itself, from one before and from two before; those wrap around."""
+    return stack([a, roll(a, 1, -1), roll(a, 2, -1)])
+
+
+def _ctc_shares(y: Any, emit: Any, ways: Any) -> Any:
+    into = where(unsqueeze(ways, 1), _into(y[:-1]), IMPOSSIBLE)
+    return exp(into - (y - emit)[1:])
+
+
+def _ctc_rule(g: Any, y: Any, emit: Any, ways: Any) -> Any:
+    shares = _ctc_shares(y, emit, ways)
+    g = g * gt(y, 0.5 * IMPOSSIBLE)
+    da = [g[-1]]
+    for t in range(len(g) - 2, -1, -1):
+        stay, one, two = unbind(shares[:, t] * da[-1])
+        da.append(g[t] + stay + roll(one, -1, -1) + roll(two, -2, -1))
+    return stack(da[::-1])
+
+
+ctc_paths.derivative(emit=_ctc_rule)
+
+
+@ctc_paths.raw_derivative
+def _ctc_raw(xp: Any, wanted: Any, g: Any, y: Any, emit: Any, ways: Any) -> Any:
+    shares = _ctc_shares(y, emit, ways)
+    da = g * (y > 0.5 * IMPOSSIBLE)
+    for t in range(len(da) - 1, 0, -1):
+        stay, one, two = shares[:, t - 1] * da[t]
+        before = da[t - 1]
+        before += stay
+        before[:, :-1] += one[:, 1:]
+        before[:, :-2] += two[:, 2:]
+    return [da, None]

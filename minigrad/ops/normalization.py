@@ -1,14 +1,42 @@
-"""Op sheet: normalisation over a batch."""
+"""Op sheet: normalisation. Entries are brought to mean 0 and variance 1, together with those they are measured with.
+
+``batch_norm`` measures each channel over the batch, ``layer_norm`` each sample over its last dimensions. Group norm,
+instance norm and RMS norm, in ``nn.functional``, are these two on other shapes.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from minigrad.backend import constant_row
 from minigrad.ops.elementwise import rsqrt, square
 from minigrad.ops.op import op
 from minigrad.ops.reduction import mean, sum_
 from minigrad.ops.shape import reshape
+
+# --------------------------------------------------------------------------------------------------------------
+# Sums by products: NumPy's x.sum(axis=...) takes two to five times as long as a product with a vector of ones
+
+
+def _row_dots(x: Any, y: Any) -> Any:
+    """Return the dot product of each row of ``x`` with the same row of ``y``, as a column."""
+    return (x[:, None, :] @ y[:, :, None])[:, :, 0]
+
+
+def _channel_sums(xp: Any, x: Any, y: Any = None) -> Any:
+    """Return the sum of x, or of x y, over all dims but dim 1."""
+    n, c = x.shape[:2]
+    ones = constant_row(xp, 1, n if x.ndim == 2 else math.prod(x.shape[2:]), x.dtype)
+    if x.ndim == 2:
+        return ones.dot(x if y is None else x * y)
+    rows = x.reshape(n * c, len(ones))
+    sums = rows.dot(ones) if y is None else _row_dots(rows, y.reshape(rows.shape))
+    return sums.reshape(n, c).sum(axis=0)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Over a batch, each channel by itself
 
 
 def channels(ndim: int) -> tuple[int, ...]:
@@ -31,11 +59,11 @@ def batch_norm(
     means in dx are there because m and v depend on x too (Ioffe and Szegedy, 2015). ``running``, a pair of arrays,
     is moved towards m and v in place, ``running += momentum (batch - running)``; it takes the unbiased variance.
     """
-    dims = channels(x.ndim)
-    n = x.size // x.shape[1]
-    m = x.sum(axis=dims) / x.dtype.type(n)
+    n = math.prod(x.shape[d] for d in channels(x.ndim))
+    count = x.dtype.type(n)
+    m = _channel_sums(xp, x) / count
     y = x - per_channel(m, x.ndim)
-    v = xp.square(y).sum(axis=dims) / x.dtype.type(n)
+    v = _channel_sums(xp, y, y) / count
     if running is not None:
         running[0][...] += momentum * (m - running[0])
         running[1][...] += momentum * (v * (n / (n - 1)) - running[1])
@@ -46,42 +74,41 @@ def batch_norm(
     return y, m, r
 
 
-def _normalized(x: Any, eps: float) -> tuple[Any, Any]:
+def _standard(x: Any, dims: tuple[int, ...], eps: float, centred: bool = True) -> tuple[Any, Any]:
     """Return x^ and r as ops on x, which can be differentiated again."""
-    dims = channels(x.ndim)
-    centred = x - mean(x, dims, True)
-    r = rsqrt(mean(square(centred), dims, True) + eps)
-    return centred * r, r
+    if centred:
+        x = x - mean(x, dims, True)
+    r = rsqrt(mean(square(x), dims, True) + eps)
+    return x * r, r
 
 
-def _rule_x(g: Any, x: Any, weight: Any, eps: float) -> Any:
+def _batch_norm_x(g: Any, x: Any, weight: Any, eps: float) -> Any:
     dims = channels(x.ndim)
-    x_hat, r = _normalized(x, eps)
+    x_hat, r = _standard(x, dims, eps)
     if weight is not None:
         g = g * per_channel(weight, x.ndim)
     return r * (g - mean(g, dims, True) - x_hat * mean(g * x_hat, dims, True))
 
 
 batch_norm.derivative(
-    x=_rule_x,
-    weight=lambda g, x, eps: sum_(g * _normalized(x, eps)[0], channels(x.ndim)),
+    x=_batch_norm_x,
+    weight=lambda g, x, eps: sum_(g * _standard(x, channels(x.ndim), eps)[0], channels(x.ndim)),
     bias=lambda g: sum_(g, channels(g.ndim)),
 )
 
 
 @batch_norm.raw_derivative
 def _batch_norm_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any, m: Any, r: Any) -> Any:
-    # The three shares need the same two sums, and w can wait: dx = w r (g - mean(g) - x^ mean(g x^)).
-    dims = channels(x.ndim)
-    x_hat = x - per_channel(m, x.ndim)
-    x_hat *= per_channel(r, x.ndim)
-    g_sum = g.sum(axis=dims)
-    g_x_hat_sum = (g * x_hat).sum(axis=dims)
+    # The three shares need the same two sums, and w can wait: dx = w r (g - mean(g) - x^ mean(g x^)). With the
+    # centred c = x - m in place of x^ = c r, a factor for each entry becomes one for each channel.
+    c = x - per_channel(m, x.ndim)
+    g_sum = _channel_sums(xp, g)
+    g_x_hat_sum = r * _channel_sums(xp, g, c)
     if not wanted[0]:
         return [None, g_x_hat_sum, g_sum]
-    n = x.dtype.type(math.prod(x.shape) // x.shape[1])
-    dx = x_hat  # its memory is free to be used from here on
-    dx *= per_channel(g_x_hat_sum / -n, x.ndim)
+    n = x.dtype.type(math.prod(x.shape[d] for d in channels(x.ndim)))
+    dx = c  # its memory is free to be used from here on
+    dx *= per_channel(r * g_x_hat_sum / -n, x.ndim)
     dx += g
     dx -= per_channel(g_sum / n, x.ndim)
     dx *= per_channel(r if weight is None else r * weight, x.ndim)
@@ -95,3 +122,73 @@ def batch_norm_fixed(x: Any, m: Any, v: Any, weight: Any, bias: Any, eps: float)
         scale = scale * weight
     shift = -m * scale if bias is None else bias - m * scale
     return x * per_channel(scale, x.ndim) + per_channel(shift, x.ndim)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Over the last dimensions, each sample by itself
+
+
+@op(promote="exact", keeps=("m", "r"))
+def layer_norm(xp: Any, x: Any, weight: Any, bias: Any, /, ndim: int, eps: float, centred: bool = True) -> Any:
+    """w x^ + b, where x^ = (x - m) r;   dx^ = w g, dx = r (dx^ - mean(dx^) - x^ mean(dx^ x^)), dw = sum g x^
+
+    m and v are the mean and the biased variance over the last ``ndim`` dimensions, the shape of w and b, and
+    r = 1 / sqrt(v + eps) (Ba, Kiros and Hinton, 2016). Without ``centred`` m is 0, so that v is the mean square, and
+    dx lacks mean(dx^): RMS norm (Zhang and Sennrich, 2019).
+    """
+    rows = _as_rows(x, ndim)
+    n = x.dtype.type(max(rows.shape[1], 1))
+    m = (rows.dot(constant_row(xp, 1, rows.shape[1], x.dtype)) / n)[:, None] if centred else None
+    y = rows - m if centred else rows
+    r = 1 / xp.sqrt(_row_dots(y, y) / n + eps)
+    y = xp.multiply(y, r, out=y if centred else None)
+    if weight is not None:
+        y *= weight.reshape(-1)
+    if bias is not None:
+        y += bias.reshape(-1)
+    return y.reshape(x.shape), m, r
+
+
+def _as_rows(x: Any, ndim: int) -> Any:
+    """Return a matrix with one sample per row, the last ``ndim`` dims joined."""
+    at = x.ndim - ndim
+    return x.reshape(math.prod(x.shape[:at]), math.prod(x.shape[at:]))
+
+
+def _layer_norm_x(g: Any, x: Any, weight: Any, ndim: int, eps: float, centred: bool) -> Any:
+    dims = tuple(range(x.ndim - ndim, x.ndim))
+    x_hat, r = _standard(x, dims, eps, centred)
+    if weight is not None:
+        g = g * weight
+    dx = g - x_hat * mean(g * x_hat, dims, True)
+    return r * (dx - mean(g, dims, True) if centred else dx)
+
+
+layer_norm.derivative(
+    x=_layer_norm_x,
+    weight=lambda g, x, ndim, eps, centred: g * _standard(x, tuple(range(x.ndim - ndim, x.ndim)), eps, centred)[0],
+    bias=lambda g: g,
+)
+
+
+@layer_norm.raw_derivative
+def _layer_norm_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any, bias: Any, m: Any, r: Any, ndim: int) -> Any:
+    # With c = x - m and p = g c all sums are products of a matrix and a vector: dw = sum r p, and along a row
+    # mean(dx^) = g . w / n and mean(dx^ x^) = r p . w / n.
+    rows, g = _as_rows(x, ndim), _as_rows(g, ndim)
+    shape, (height, n) = x.shape[x.ndim - ndim :], rows.shape
+    c = rows if m is None else rows - m
+    p = g * c
+    dw = r[:, 0].dot(p).reshape(shape) if wanted[1] else None
+    db = constant_row(xp, 1, height, g.dtype).dot(g).reshape(shape) if wanted[2] else None
+    if not wanted[0]:
+        return [None, dw, db]
+    w = constant_row(xp, 1, n, g.dtype) if weight is None else weight.reshape(-1)
+    share = r * r * (r * (p.dot(w) / g.dtype.type(max(n, 1)))[:, None])
+    c = xp.multiply(c, share, out=None if m is None else c)
+    dx = xp.multiply(g, w, out=p)
+    if m is not None:
+        dx -= (g.dot(w) / g.dtype.type(max(n, 1)))[:, None]
+    dx *= r
+    dx -= c
+    return [dx.reshape(x.shape), dw, db]

@@ -1,15 +1,18 @@
-"""Op sheet: products of matrices."""
+"""Op sheet: products of vectors, matrices and tensors."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.backend import constant_row
+from minigrad.ops.diagonals import diagonal
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
-from minigrad.ops.shape import movedim, permute, reshape, transpose, unsqueeze
+from minigrad.ops.shape import movedim, permute, reshape, roll, transpose, unsqueeze, wrap_dim, wrap_dims
 
 # --------------------------------------------------------------------------------------------------------------
 # Matrix product
@@ -52,24 +55,26 @@ def rows(x: Any) -> Any:
 matmul.derivative(a=_matmul_a, b=_matmul_b)
 
 
-def mm(a: Any, b: Any) -> Any:
+def mm(input: Any, mat2: Any) -> Any:
     """Return the product of two matrices; no broadcasting."""
-    return _product("mm", a, b, 2, 2)
+    return _product("mm", input, mat2, 2, 2)
 
 
-def bmm(a: Any, b: Any) -> Any:
+def bmm(input: Any, mat2: Any) -> Any:
     """Return the products of two batches of matrices, (n, i, k) and (n, k, j)."""
-    return _product("bmm", a, b, 3, 3)
+    if len(input.shape) == len(mat2.shape) == 3 and input.shape[0] != mat2.shape[0]:
+        raise RuntimeError(f"bmm: expected two batches of one size, got {input.shape[0]} and {mat2.shape[0]} matrices")
+    return _product("bmm", input, mat2, 3, 3)
 
 
-def mv(a: Any, b: Any) -> Any:
+def mv(input: Any, vec: Any) -> Any:
     """Return the product of a matrix and a vector."""
-    return _product("mv", a, b, 2, 1)
+    return _product("mv", input, vec, 2, 1)
 
 
-def dot(a: Any, b: Any) -> Any:
+def dot(input: Any, tensor: Any) -> Any:
     """Return the sum of the products of two vectors' entries."""
-    return _product("dot", a, b, 1, 1)
+    return _product("dot", input, tensor, 1, 1)
 
 
 def _product(name: str, a: Any, b: Any, a_dims: int, b_dims: int) -> Any:
@@ -81,9 +86,189 @@ def _product(name: str, a: Any, b: Any, a_dims: int, b_dims: int) -> Any:
     return matmul(a, b)
 
 
-def outer(a: Any, b: Any) -> Any:
+def outer(input: Any, vec2: Any) -> Any:
     """Return the matrix a_i b_j of two vectors."""
-    return unsqueeze(a, -1) * unsqueeze(b, -2)
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: expected two vectors, got {tuple(input.shape)} and {tuple(vec2.shape)}")
+    return unsqueeze(input, -1) * unsqueeze(vec2, -2)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# A product added to something: beta x + alpha (a @ b)
+
+
+def _added(name: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
+    if input.dtype != product.dtype:
+        raise RuntimeError(f"{name}: expected tensors of one dtype, got {input.dtype} and {product.dtype}")
+    product = product if alpha == 1 else product * alpha
+    try:
+        fits = np.broadcast_shapes(input.shape, product.shape) == tuple(product.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"{name}: the input of shape {tuple(input.shape)} does not broadcast to that of the product, "
+            f"{tuple(product.shape)}"
+        )
+    if beta == 0:  # whatever the input holds, also NaN
+        return product
+    return product + (input if beta == 1 else input * beta)
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """Return beta input + alpha (mat1 @ mat2), of two matrices."""
+    return _added("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """Return beta input + alpha (mat @ vec), of a matrix and a vector."""
+    return _added("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """Return beta input + alpha outer(vec1, vec2), of two vectors."""
+    return _added("addr", input, outer(vec1, vec2), beta, alpha)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """Return beta input + alpha (batch1 @ batch2), of two batches of matrices."""
+    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """Return beta input + alpha times the sum over the batch of batch1 @ batch2."""
+    return _added("addbmm", input, sum_(bmm(batch1, batch2), 0), beta, alpha)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Products over other dimensions, and of other kinds
+
+
+def inner(input: Any, other: Any) -> Any:
+    """Return the sums over the last dimension of both, for all pairs of the others: y_ij = sum_k a_ik b_jk."""
+    if not input.shape or not other.shape:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError(f"inner: the last dimensions differ: {tuple(input.shape)} and {tuple(other.shape)}")
+    y = matmul(rows(input), transpose(rows(other), 0, 1))
+    return reshape(y, (*input.shape[:-1], *other.shape[:-1]))
+
+
+def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
+    """Return the dot products along ``dim``, sum of x y; the other dimensions broadcast."""
+    return sum_(x * y, dim)
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """Sum products over pairs of dimensions.
+
+    ``dims`` is a number n, for the last n dimensions of ``a`` with the first n of ``b``, or two lists of dimensions
+    that belong together. The result has the other dimensions of ``a``, then those of ``b``.
+
+    >>> import minigrad
+    >>> minigrad.tensordot(minigrad.ones(2, 3, 4), minigrad.ones(4, 3, 5), dims=([1, 2], [1, 0])).shape
+    minigrad.Size([2, 5])
+    """
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot: dims={dims} is too many for {tuple(a.shape)} and {tuple(b.shape)}")
+        dims = range(a.ndim - dims, a.ndim), range(dims)
+    over_a, over_b = (wrap_dims([d] if isinstance(d, int) else list(d), x.ndim) for d, x in zip(dims, (a, b)))
+    if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:
+        raise RuntimeError(
+            f"tensordot: dims {list(over_a)} of {tuple(a.shape)} and {list(over_b)} of {tuple(b.shape)} have "
+            "different sizes"
+        )
+    kept_a, kept_b = [[d for d in range(x.ndim) if d not in over] for x, over in ((a, over_a), (b, over_b))]
+    shape_a, shape_b = [a.shape[d] for d in kept_a], [b.shape[d] for d in kept_b]
+    n = math.prod(a.shape[d] for d in over_a)
+    left = reshape(permute(a, (*kept_a, *over_a)), (math.prod(shape_a), n))
+    right = reshape(permute(b, (*over_b, *kept_b)), (n, math.prod(shape_b)))
+    return reshape(matmul(left, right), (*shape_a, *shape_b))
+
+
+def kron(input: Any, other: Any) -> Any:
+    """Return Kronecker's product: ``other`` once for every entry of ``input``, times that entry.
+
+    >>> import minigrad
+    >>> minigrad.kron(minigrad.tensor([1, 10]), minigrad.tensor([1, 2, 3]))
+    tensor([ 1,  2,  3, 10, 20, 30])
+    """
+    n = max(input.ndim, other.ndim)
+    a, b = ((1,) * (n - x.ndim) + tuple(x.shape) for x in (input, other))
+    blocks = reshape(input, tuple(k for size in a for k in (size, 1)))
+    blocks = blocks * reshape(other, tuple(k for size in b for k in (1, size)))
+    return reshape(blocks, tuple(i * j for i, j in zip(a, b, strict=True)))
+
+
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """Return the cross product of vectors of length 3 along ``dim``: y_1 = a_2 b_3 - a_3 b_2, and so on around.
+
+    Without ``dim`` the first dimension of size 3 is taken.
+    """
+    if dim is None:
+        dim = next((d for d, size in enumerate(input.shape) if size == 3), None)
+        if dim is None:
+            raise RuntimeError(f"cross: no dimension of size 3 in {tuple(input.shape)}")
+    if input.ndim != other.ndim:
+        raise RuntimeError(
+            f"cross: expected as many dimensions in both, got {tuple(input.shape)} and {tuple(other.shape)}"
+        )
+    dim = wrap_dim(dim, input.ndim)
+    if input.shape[dim] != 3 or other.shape[dim] != 3:
+        raise RuntimeError(
+            f"cross: expected length 3 along dim {dim}, got {tuple(input.shape)} and {tuple(other.shape)}"
+        )
+    return roll(input * roll(other, -1, dim) - roll(input, -1, dim) * other, -1, dim)
+
+
+def trace(input: Any) -> Any:
+    """Return the sum of a matrix's diagonal."""
+    if input.ndim != 2:
+        raise RuntimeError(
+            f"trace: expected a matrix, got shape {tuple(input.shape)}; see diagonal(dim1, dim2).sum(-1)"
+        )
+    return sum_(diagonal(input))
+
+
+def multi_dot(tensors: Sequence[Any]) -> Any:
+    """Return the product of several matrices, in the order of multiplication that needs the fewest steps.
+
+    The first and the last may be vectors. The order is found by dynamic programming: Cormen et al., "Introduction to
+    Algorithms", section 14.2.
+    """
+    n = len(tensors)
+    if n < 2:
+        raise RuntimeError(f"multi_dot: expected at least 2 tensors, got {n}")
+    if any(x.ndim != 2 and not (x.ndim == 1 and k in (0, n - 1)) for k, x in enumerate(tensors)):
+        raise RuntimeError(
+            "multi_dot: expected matrices, and at the ends matrices or vectors, got "
+            + ", ".join(str(tuple(x.shape)) for x in tensors)
+        )
+    first, last = tensors[0], tensors[-1]
+    matrices = [unsqueeze(first, 0) if first.ndim == 1 else first, *tensors[1:-1]]
+    matrices.append(unsqueeze(last, 1) if last.ndim == 1 else last)
+    sizes = [matrices[0].shape[0], *(x.shape[1] for x in matrices)]
+    cost = {(k, k): 0 for k in range(n)}
+    cut = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            cost[i, j], cut[i, j] = min(
+                (cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
+
+    def product(i: int, j: int) -> Any:
+        return matrices[i] if i == j else matmul(product(i, cut[i, j]), product(cut[i, j] + 1, j))
+
+    y = product(0, n - 1)
+    y = y[0] if first.ndim == 1 else y
+    return y[..., 0] if last.ndim == 1 else y
+
+
+def chain_matmul(*matrices: Any) -> Any:
+    """Return the product of several matrices by the older name of :func:`multi_dot`."""
+    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -98,7 +283,7 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     y = (x if x.ndim == 2 else rows(x)).dot(weight.T)
     if bias is not None:
         y += bias
-    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], -1)
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], len(weight))
 
 
 linear.derivative(

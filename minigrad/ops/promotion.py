@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-INT64, BOOL = np.dtype(np.int64), np.dtype(np.bool_)
+INT32, INT64, BOOL = np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.bool_)
 
 PYTORCH_NAMES = {
     **{"float32": "Float", "float64": "Double", "bool": "Bool"},

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from minigrad.autograd.node import TensorBase
 from minigrad.backend import is_array
 from minigrad.ops.elementwise import absolute as abs
-from minigrad.ops.elementwise import eq, exp, maximum, minimum, power, sqrt, square, where
+from minigrad.ops.elementwise import eq, exp, gt, isnan, logical_not, maximum, minimum, power, sqrt, square, where
 from minigrad.ops.indexing import gather
 from minigrad.ops.op import broadcast_to, op
 from minigrad.ops.promotion import INT64
@@ -66,25 +66,77 @@ mean.derivative(x=lambda g, x_shape, dim: broadcast_to(keep_dims(g / count(x_sha
 
 @numpy_names
 def var(
-    x: Any, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+    input: Any,
+    dim: Dims | bool = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> Any:
     """Variance along ``dim``: sum (x - mean)^2 / (n - correction).
 
     ``correction`` is 1 (Bessel's, the default) or 0; ``unbiased=False`` is another way to say 0.
     """
     if isinstance(dim, bool):  # PyTorch's var(x, False)
-        return var(x, None, dim, keepdim)
+        return var(input, None, dim, keepdim)
     less = correction if correction is not None else int(unbiased)
-    spread = sum_(square(x - mean(x, dim, True)), dim, keepdim)
-    return spread / max(count(x.shape, dim) - less, 0)
+    spread = sum_(square(input - mean(input, dim, True)), dim, keepdim)
+    return spread / max(count(input.shape, dim) - less, 0)
 
 
 @numpy_names
 def std(
-    x: Any, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+    input: Any,
+    dim: Dims | bool = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> Any:
     """Standard deviation along ``dim``, the square root of :func:`var`."""
-    return sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+@numpy_names
+def var_mean(
+    input: Any,
+    dim: Dims | bool = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
+) -> tuple[Any, Any]:
+    """Return variance and mean along ``dim``; the options are those of :func:`var`."""
+    over = None if isinstance(dim, bool) else dim
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
+
+
+@numpy_names
+def std_mean(
+    input: Any,
+    dim: Dims | bool = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
+) -> tuple[Any, Any]:
+    """Return standard deviation and mean along ``dim``; the options are those of :func:`var`."""
+    over = None if isinstance(dim, bool) else dim
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
+
+
+@numpy_names
+def nansum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Sum of the entries along ``dim`` that are not NaN."""
+    return sum_(where(isnan(input), 0, input), dim, keepdim, dtype)
+
+
+@numpy_names
+def nanmean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Mean of the entries along ``dim`` that are not NaN."""
+    if dtype is None and input.dtype.kind != "f":
+        raise RuntimeError(f"nanmean: expected a floating tensor, got {input.dtype}; call x.float().nanmean()")
+    return nansum(input, dim, keepdim, dtype=dtype) / sum_(logical_not(isnan(input)), dim, keepdim)
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -181,29 +233,44 @@ def _extreme(x: Any, dim: int, keepdim: bool, find: Any) -> ValuesIndices:
     if not x.shape:
         return ValuesIndices(x, find(x))
     indices = find(x, dim, True)
-    values = gather(x, indices, dim)
+    values = gather(x, dim, indices)
     axes(dim, keepdim)
     return ValuesIndices(values, indices) if keepdim else ValuesIndices(squeeze(values, dim), squeeze(indices, dim))
 
 
 @numpy_names
-def max_(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def max_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Return the largest entry, or (values, indices) of the largest along ``dim``.
 
     Over all entries the gradient is split evenly between equals; along ``dim`` the entry at ``indices`` gets it.
-    A tensor in place of ``dim`` is compared with entry by entry, as :func:`maximum` does.
+    ``other``, or a tensor in place of ``dim``, is compared with entry by entry, as :func:`maximum` does.
     """
+    dim = dim if other is None else other
     if isinstance(dim, TensorBase) or is_array(dim):
-        return maximum(x, dim)
-    return amax(x) if dim is None else _extreme(x, dim, keepdim, argmax)
+        return maximum(input, dim)
+    return amax(input) if dim is None else _extreme(input, dim, keepdim, argmax)
 
 
 @numpy_names
-def min_(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def min_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Return the smallest entry, or (values, indices) of the smallest along ``dim``; all as in :func:`max`."""
+    dim = dim if other is None else other
     if isinstance(dim, TensorBase) or is_array(dim):
-        return minimum(x, dim)
-    return amin(x) if dim is None else _extreme(x, dim, keepdim, argmin)
+        return minimum(input, dim)
+    return amin(input) if dim is None else _extreme(input, dim, keepdim, argmin)
+
+
+class MinMax(NamedTuple):
+    """What ``aminmax`` returns."""
+
+    min: Any
+    max: Any
+
+
+@numpy_names
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """Return the smallest and the largest entry, of all or along ``dim``; equals share the gradient."""
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -225,26 +292,43 @@ vector_norm.derivative(x=_norm_rule)
 
 
 @numpy_names
-def norm(x: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False) -> Any:
+def norm(input: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False) -> Any:
     """p-norm of the entries along ``dim``: (sum |x|^p)^(1/p), largest |x| for inf, number of non-zeros for 0.
 
     ``p="fro"``, the Frobenius norm, is the 2-norm of all entries.
     """
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"norm: expected a floating tensor, got {x.dtype}; call x.float().norm()")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"norm: expected a floating tensor, got {input.dtype}; call x.float().norm()")
     if p in (2, None, "fro"):
-        return vector_norm(x, dim, keepdim)
+        return vector_norm(input, dim, keepdim)
     if isinstance(p, str):
         raise NotImplementedError(f"norm: p={p!r} is not supported; use a number, inf or 'fro'")
     if p == math.inf:
-        return amax(abs(x), dim, keepdim)
+        return amax(abs(input), dim, keepdim)
     if p == -math.inf:
-        return amin(abs(x), dim, keepdim)
+        return amin(abs(input), dim, keepdim)
     if p == 1:
-        return sum_(abs(x), dim, keepdim)
+        return sum_(abs(input), dim, keepdim)
     if p == 0:
-        return sum_(where(eq(x, 0), x * 0, x * 0 + 1), dim, keepdim)
-    return power(sum_(power(abs(x), p), dim, keepdim), 1 / p)
+        return sum_(where(eq(input, 0), input * 0, input * 0 + 1), dim, keepdim)
+    return power(sum_(power(abs(input), p), dim, keepdim), 1 / p)
+
+
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """p-norm of input - other."""
+    return norm(input - other, p)
+
+
+def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
+    """Return ``input`` with each slice along ``dim`` scaled down to the p-norm ``maxnorm``, if it has a larger one."""
+    at = wrap_dim(dim, len(input.shape))
+    if len(input.shape) < 2 or p <= 0 or maxnorm < 0:
+        raise RuntimeError(
+            f"renorm: expected at least 2 dimensions, p > 0 and maxnorm >= 0, got shape {tuple(input.shape)}, p={p} "
+            f"and maxnorm={maxnorm}"
+        )
+    size = norm(input, p, [d for d in range(len(input.shape)) if d != at], True)
+    return input * where(gt(size, maxnorm), maxnorm / (size + 1e-7), 1.0)
 
 
 @op(promote="float")

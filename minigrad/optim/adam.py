@@ -11,7 +11,46 @@ from minigrad.backend import Array, constants
 from minigrad.optim.optimizer import Group, Optimizer, State
 
 
-class Adam(Optimizer):
+class Moments(Optimizer):
+    """What Adam and its variants share: two running averages, of the gradients and of their squares.
+
+    ::
+
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+
+    Both start at 0 and are too small at first: after t steps the weights in them sum to 1 - beta^t.
+    """
+
+    scratch_arrays = 2
+
+    def check(self, group: Group) -> None:
+        super().check(group)
+        self.require_nonnegative(group, "eps")
+        betas = group["betas"]
+        fine = isinstance(betas, (tuple, list)) and len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+        self.require(fine, "betas of two, 0 <= beta < 1", betas)
+
+    def buffers(self, group: Group) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    def scalars(self, group: Group) -> dict[str, float]:
+        return {"step": 0.0}
+
+    def averages(self, xp: ModuleType, g: Array, state: State, group: Group, s: Array) -> tuple[Array, Array]:
+        """Take ``g`` into the averages and return them, m and v; ``s`` is memory to work in."""
+        beta1, beta2 = group["betas"]
+        m, v = state["exp_avg"], state["exp_avg_sq"]
+        keep1, take1, keep2, take2 = constants(xp, m.dtype, beta1, 1 - beta1, beta2, 1 - beta2)
+        m *= keep1
+        m += xp.multiply(g, take1, out=s)
+        v *= keep2
+        xp.multiply(g, g, out=s)
+        v += xp.multiply(s, take2, out=s)
+        return m, v
+
+
+class Adam(Moments):
     """Adam: each element moves by its average gradient, relative to how large its gradients are.
 
     At step t = 1, 2, ...::
@@ -46,6 +85,8 @@ class Adam(Optimizer):
         Climb instead of descend.
     decoupled_weight_decay : bool
         Decay weights as AdamW does.
+    foreach, capturable, differentiable, fused
+        As :class:`Optimizer` has them.
 
     References
     ----------
@@ -63,8 +104,6 @@ class Adam(Optimizer):
     tensor([  2.9000, 299.9000], requires_grad=True)
     """
 
-    scratch_arrays = 2
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -74,45 +113,27 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        super().check(group)
-        self.require_nonnegative(group, "eps")
-        betas = group["betas"]
-        self.require(len(betas) == 2 and all(0 <= beta < 1 for beta in betas), "betas of two, 0 <= beta < 1", betas)
+        how = dict(foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused)
+        what = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize)
+        super().__init__(params, {**what, **how, "decoupled_weight_decay": decoupled_weight_decay})
 
     def buffers(self, group: Group) -> dict[str, float]:
         if group["amsgrad"]:
             return {"exp_avg": 0.0, "exp_avg_sq": 0.0, "max_exp_avg_sq": 0.0}
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def scalars(self, group: Group) -> dict[str, float]:
-        return {"step": 0.0}
-
     def update(self, xp: ModuleType, p: Array, g: Array, state: State, group: Group, scratch: Sequence[Array]) -> None:
         s, changed = scratch
         t, (beta1, beta2) = state["step"], group["betas"]
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        keep1, take1, keep2, take2 = constants(xp, p.dtype, beta1, 1 - beta1, beta2, 1 - beta2)
         g = self.gradient(xp, p, g, group, out=changed)
-        m *= keep1
-        m += xp.multiply(g, take1, out=s)
-        v *= keep2
-        xp.multiply(g, g, out=s)
-        v += xp.multiply(s, take2, out=s)
+        m, v = self.averages(xp, g, state, group, s)
         if group["amsgrad"]:
             v = xp.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
         # lr m^ / (sqrt(v^) + eps), with the corrections moved to the numbers: one pass less over the arrays.
@@ -159,8 +180,25 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)

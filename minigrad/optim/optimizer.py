@@ -26,15 +26,17 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.grad_mode import enable_grad
-from minigrad.autograd.node import TensorBase, tensor_of
-from minigrad.backend import Array, array_module, device_of, is_array, to_device
+from minigrad.autograd.node import TensorBase, date_writes, tensor_of
+from minigrad.backend import Array, Shape, array_module, device_of, is_array, to_device
 from minigrad.optim.blocks import Block, Layout, gatherings
+from minigrad.optim.hooks import Hooks
+from minigrad.optim.options import HOW, Checks, described, plain
+from minigrad.optim.options import Group as Group
 
-Group = dict[str, Any]  # "params" and the options they share
 State = dict[str, Any]
 
 
-class Optimizer:
+class Optimizer(Checks, Hooks):
     """Base class of all optimizers.
 
     A new one needs only ``update``, and ``buffers`` and ``scalars`` if it keeps state::
@@ -46,7 +48,11 @@ class Optimizer:
             def update(self, xp, p, g, state, group, scratch):
                 p -= group["lr"] * xp.sign(g)
 
-    One that is no elementwise rule overrides ``update_group`` or ``step``.
+    One whose rule needs a parameter in its shape is a :class:`ParameterwiseOptimizer`; any other overrides
+    ``update_group`` or ``step``.
+
+    Most take PyTorch's words on how to compute as well. ``foreach`` changes nothing, since small parameters are always
+    updated together; ``fused``, ``capturable`` and ``differentiable`` are refused unless they are left off.
 
     Parameters
     ----------
@@ -60,7 +66,9 @@ class Optimizer:
     ValueError
         There is nothing to optimize, a parameter appears twice or is no leaf, or an option is out of range.
     TypeError
-        Something else than tensors was given.
+        Something else than tensors was given, or an option has another name.
+    NotImplementedError
+        ``fused``, ``capturable`` or ``differentiable`` is true.
 
     Attributes
     ----------
@@ -75,7 +83,8 @@ class Optimizer:
     scratch_arrays = 2  # how many arrays of the size of p ``update`` needs to work in
 
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
-        self.defaults = {name: _plain(value) for name, value in defaults.items()}
+        self.defaults = {name: plain(value) for name, value in defaults.items()}
+        self._hooks = defaultdict(list)
         self._state: defaultdict[Any, State] = defaultdict(dict)
         self._state_shown = False
         self.param_groups: list[Group] = []
@@ -115,6 +124,10 @@ class Optimizer:
         """Return the state that is one number: its names, and what it starts as."""
         return {}
 
+    def shapes(self, p: Any, group: Group) -> dict[str, Shape]:
+        """Return the names of the state arrays of ``p`` and their shapes."""
+        return dict.fromkeys(self.buffers(group), p.array.shape)
+
     def advance(self, scalars: dict[str, Any], group: Group) -> None:
         """Move the scalars on to this step, once before the updates of a block."""
         if "step" in scalars:
@@ -128,21 +141,6 @@ class Optimizer:
         work in, ``scratch_arrays`` of them, with anything in it.
         """
         raise NotImplementedError(f"{self._name}: define update(), or step() if it is not an elementwise rule")
-
-    def check(self, group: Group) -> None:
-        """Refuse options out of range."""
-        self.require_nonnegative(group, "lr", "weight_decay")
-
-    def require_nonnegative(self, group: Group, *names: str) -> None:
-        """Raise unless these options, where the group has them, are numbers from 0 on."""
-        for name in names:
-            value = group.get(name, 0)
-            self.require(isinstance(value, (int, float)) and value >= 0, f"a number {name} >= 0", value)
-
-    def require(self, fine: bool, expected: str, got: Any) -> None:
-        """Raise a ``ValueError`` that says what was expected, unless it is fine."""
-        if not fine:
-            raise ValueError(f"{self._name}: expected {expected}, got {got!r}")
 
     def gradient(self, xp: ModuleType, p: Array, g: Array, group: Group, out: Array) -> Array:
         """Return the direction to descend along: ``g`` itself, or what was made of it in ``out``.
@@ -169,6 +167,15 @@ class Optimizer:
         A ``closure`` clears the gradients, computes the loss, calls ``backward()`` on it and returns it. It is
         called first, and its loss is returned.
         """
+        if self._hooks:
+            closure = self._before_step(closure)
+        loss = self._step(closure)
+        self.step_count += 1
+        if self._hooks:
+            self._after_step(closure)
+        return loss
+
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
@@ -177,7 +184,6 @@ class Optimizer:
             self._layouts.clear()  # somebody loaded, replaced or removed state
         for group in self.param_groups:
             self.update_group(group)
-        self.step_count += 1
         return loss
 
     def update_group(self, group: Group) -> None:
@@ -253,13 +259,17 @@ class Optimizer:
             self._work[key] = [xp.empty(size, like.dtype) for _ in range(2 + self.scratch_arrays)]
         return [array[:size] for array in self._work[key]]
 
-    def _state_array(self, p: Any, name: str, start: float) -> Array:
-        """Return the state ``name`` of ``p`` as an array of its shape, dtype and device; new if there is none."""
+    def _state_array(self, p: Any, name: str, start: float, shape: Shape | None = None) -> Array:
+        """Return the state ``name`` of ``p`` as an array of its dtype, device, and shape unless another is given.
+
+        There is a new one, full of ``start``, if there was none.
+        """
         value, xp = self._state[p].get(name), array_module(p.array)
+        shape = p.array.shape if shape is None else shape
         if value is None:
-            return xp.zeros_like(p.array) if start == 0 else xp.full_like(p.array, start)
+            return xp.full(shape, start, p.array.dtype) if start else xp.zeros(shape, p.array.dtype)
         array = value.array if isinstance(value, TensorBase) else xp.asarray(value)
-        if array.shape != p.array.shape:
+        if array.shape != shape:
             raise ValueError(
                 f"{self._name}: the state {name!r} has shape {tuple(array.shape)} and its parameter "
                 f"{tuple(p.array.shape)}; give them the same shape, or del optimizer.state[p] to start anew"
@@ -276,11 +286,12 @@ class Optimizer:
         """
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise TypeError(
-                f"{self._name}: expected a group like {{'params': [...], 'lr': 0.1}}, got {_described(param_group)}"
+                f"{self._name}: expected a group like {{'params': [...], 'lr': 0.1}}, got {described(param_group)}"
             )
         given = param_group["params"]
         params = [given] if isinstance(given, TensorBase) else self._listed(given)
-        options = {name: _plain(x) if name in self.defaults else x for name, x in param_group.items()}
+        self._check_spelling(param_group, self.defaults)
+        options = {name: plain(x) if name in self.defaults else x for name, x in param_group.items()}
         group = {**self.defaults, **options}
         named = [entry for entry in params if isinstance(entry, tuple) and len(entry) == 2]
         if named:
@@ -304,45 +315,12 @@ class Optimizer:
         self.check(group)
         self.param_groups.append(group)
 
-    def _listed(self, params: Any) -> list[Any]:
-        if isinstance(params, TensorBase):
-            raise TypeError(f"{self._name}: expected a list of tensors, got one; put it in a list, {self._name}([w])")
-        if isinstance(params, (set, frozenset)):
-            raise TypeError(f"{self._name}: a set has no order that a state_dict could rely on; use a list")
-        if not isinstance(params, Iterable):
-            hint = ""
-            if hasattr(params, "parameters"):
-                hint = "; pass model.parameters()"
-            elif callable(params):
-                hint = "; call it, model.parameters() with parentheses"
-            raise TypeError(f"{self._name}: expected an iterable of parameters, got {_described(params)}{hint}")
-        return list(params)
-
-    def _check_param(self, p: Any, which: str) -> None:
-        if not isinstance(p, TensorBase):
-            hint = ""
-            if hasattr(p, "parameters"):
-                hint = "; pass model.parameters()"
-            elif isinstance(p, str):
-                hint = "; pass a dict's .values() or .items()"
-            raise TypeError(f"{self._name}: can only optimize Tensors, {which} is {_described(p)}{hint}")
-        if p.node is not None:
-            raise ValueError(
-                f"{self._name}: can't optimize a non-leaf Tensor: {which}, of shape {tuple(p.shape)}, was computed "
-                f"from others ({p.node.name()}), by arithmetic or .to() perhaps, and will not get a .grad. Make it "
-                "first and ask for its gradient then: x = (...).detach().requires_grad_(), or nn.Parameter(...)."
-            )
-
-    @property
-    def _name(self) -> str:
-        return type(self).__name__
-
     def __repr__(self) -> str:
-        lines = [f"{self._name} ("]
+        groups = []
         for k, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {k}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
-        return "\n".join([*lines, ")"])
+            options = [f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params"]
+            groups.append(f"\nParameter Group {k}\n" + "".join(options))
+        return f"{self._name} ({''.join(groups)})"
 
     # ----------------------------------------------------------------------------------------------------------
     # Saving
@@ -352,6 +330,8 @@ class Optimizer:
 
         The tensors are the optimizer's own and change with the next step: ``copy.deepcopy`` them to keep them.
         """
+        for hook in [*self._hooks["before state_dict"]]:
+            hook(self)
         params = [p for group in self.param_groups for p in group["params"]]
         number = {id(p): k for k, p in enumerate(params)}
         groups = [
@@ -360,13 +340,15 @@ class Optimizer:
             for group in self.param_groups
         ]
         state = {number[id(p)]: dict(values) for p, values in self._state.items() if id(p) in number}
-        return {"state": state, "param_groups": groups}
+        return self._passed_on("after state_dict", {"state": state, "param_groups": groups})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a copy of what :meth:`state_dict` returned; training goes on as if it had not stopped.
 
-        Parameters are matched by their order, and their state takes on their dtype and device.
+        Parameters are matched by their order, and their state takes on their dtype and device. A ``state_dict`` of
+        the same optimizer in PyTorch will do as well, and of its options those that say what is computed, not how.
         """
+        state_dict = self._passed_on("before load_state_dict", {**state_dict})
         saved = state_dict["param_groups"]
         here, there = ([len(group["params"]) for group in groups] for groups in (self.param_groups, saved))
         if here != there:
@@ -383,30 +365,63 @@ class Optimizer:
                         for name, value in state_dict["state"][number].items()
                     }
         for group, old in zip(self.param_groups, saved, strict=True):
-            group.update((name, copy.deepcopy(value)) for name, value in old.items() if name != "params")
+            kept = {name: plain(copy.deepcopy(value)) for name, value in old.items() if name not in ("params", *HOW)}
+            group.update(kept)
         self.state = state
         self._forget_layouts()
+        for hook in [*self._hooks["after load_state_dict"]]:
+            hook(self)
 
     def _loaded(self, name: str, value: Any, p: Any, number: int, group: Group) -> Any:
         """Return a copy of one saved value, of the parameter's dtype and device if it is an array for it."""
-        if not (isinstance(value, TensorBase) or is_array(value)):
+        if isinstance(value, (list, tuple)):
+            return [self._loaded(name, part, p, number, group) for part in value]
+        if not (isinstance(value, TensorBase) or is_array(value) or hasattr(value, "__array__")):
             return copy.deepcopy(value)
-        array = value.array if isinstance(value, TensorBase) else value
+        array = value.array if isinstance(value, TensorBase) else value if is_array(value) else np.asarray(value)
         if name in self.scalars(group):
             return tensor_of(array.copy())
-        if name in self.buffers(group) and array.shape != p.array.shape:
+        shape = self.shapes(p, group).get(name, array.shape)
+        if array.shape != shape:
             raise ValueError(
                 f"{self._name}.load_state_dict: {name!r} of parameter {number} has shape {tuple(array.shape)}, "
-                f"expected {tuple(p.array.shape)}; was it saved with another model?"
+                f"expected {tuple(shape)}; was it saved with another model?"
             )
         return tensor_of(to_device(array, device_of(p.array)).astype(p.array.dtype))  # astype copies
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_layouts", "_known", "_work")}
+        passing = ("_hooks", "_layouts", "_known", "_work")
+        return {name: value for name, value in self.__dict__.items() if name not in passing}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._hooks = defaultdict(list)
         self._forget_layouts()
+
+
+class ParameterwiseOptimizer(Optimizer):
+    """Base class of optimizers whose rule needs each parameter as a whole, in its shape: a norm, a matrix product.
+
+    One defines ``update_parameter``, and ``shapes`` and ``scalars`` if it keeps state.
+    """
+
+    def update_parameter(self, xp: ModuleType, p: Array, g: Array, state: State, group: Group) -> None:
+        """Update ``p`` and the arrays in ``state`` in place; ``state`` holds the scalars too, moved on to this step."""
+        raise NotImplementedError(f"{self._name}: define update_parameter()")
+
+    def update_group(self, group: Group) -> None:
+        scalars = self.scalars(group)
+        for p in group["params"]:
+            if p._grad is None or not p.array.size:
+                continue
+            kept = self._state[p]
+            arrays = {name: self._state_array(p, name, 0.0, shape) for name, shape in self.shapes(p, group).items()}
+            numbers: dict[str, Any] = {name: float(kept.get(name, start)) for name, start in scalars.items()}
+            self.advance(numbers, group)
+            self.update_parameter(array_module(p.array), p.array, p._grad.array, {**arrays, **numbers}, group)
+            kept.update({name: tensor_of(array) for name, array in arrays.items()})
+            kept.update({name: tensor_of(np.array(number, np.float32)) for name, number in numbers.items()})
+            date_writes([p.writes()], "optimizer.step()")
 
 
 _END = object()
@@ -421,16 +436,3 @@ def _read_only(array: Array) -> Array:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _plain(value: Any) -> Any:
-    """Turn 0-d tensors and arrays and NumPy's numbers into Python's; a float64 one would change an update's dtype."""
-    if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
-        return value.item()
-    if isinstance(value, TensorBase) and value.array.size == 1:
-        return value.array.item()
-    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
-
-
-def _described(x: Any) -> str:
-    return f"{type(x).__name__} {x!r}" if isinstance(x, (str, int, float)) else type(x).__name__

@@ -239,7 +239,7 @@ def test_the_task_must_be_said(metric):
         (ValueError, {"top_k": 0}, "top_k from 1 to num_classes"),
         (ValueError, {"threshold": 2}, "threshold from 0 to 1"),
         (ValueError, {"ignore_index": 0.5}, "ignore_index to be None or an integer"),
-        (NotImplementedError, {"multidim_average": "samplewise"}, "only multidim_average='global'"),
+        (ValueError, {"multidim_average": "batchwise"}, "multidim_average to be 'global' or 'samplewise'"),
     ],
 )
 def test_accuracy_refuses(error, kwargs, message):

@@ -253,7 +253,7 @@ def test_batch_norm_says_what_is_wrong_with_its_input():
         "  The first dimension is the batch: x.unsqueeze(0) makes a batch of one."
     )
     assert message(ValueError, layer, minigrad.ones(2, 3, 4, 4)) == (
-        "BatchNorm1d 3: expected input (N, 3) or (N, 3, L), got (2, 3, 4, 4)."
+        "BatchNorm1d 3: expected input (N, 3) or (N, 3, L), got (2, 3, 4, 4).\n  For 4 dimensions there is BatchNorm2d."
     )
     assert message(RuntimeError, layer, minigrad.ones(2, 7)) == (
         "BatchNorm1d 3: expected input (N, 3) or (N, 3, L), got (2, 7).\n"

@@ -397,7 +397,9 @@ def test_integer_dtypes_are_those_of_pytorch(row: Row, torch: Any) -> None:
 # ----------------------------------------------------------------------------------------------------------------
 # The table itself: does it notice a wrong rule?
 
-STAIRCASES = {"sign", "floor", "ceil", "round", "trunc", "floor_divide"}  # their slope is 0, and 1.001 * 0 is 0
+# Their slope is 0, and 1.001 * 0 is 0.
+STAIRCASES = {"sign", "floor", "ceil", "round", "trunc", "floor_divide", "heaviside"}
+FLAT_ARGUMENTS = {("copysign", "b"), ("nextafter", "b")}
 
 
 SLOPED = [name for name, f in ops.registry.items() if getattr(f, "rules", None) and name not in STAIRCASES]
@@ -415,6 +417,8 @@ def test_a_rule_that_is_wrong_by_a_thousandth_is_noticed(name: str) -> None:
             test_rules_give_the_same_on_arrays_and_on_tensors(row)
 
     for argument, rule in list(f.rules.items()):
+        if (name, argument) in FLAT_ARGUMENTS:
+            continue
 
         @functools.wraps(rule)  # the op reads the names of its arguments
         def wrong(*args: Any, rule: Any = rule) -> Any:

@@ -17,6 +17,7 @@ inf, e = math.inf, math.e
 FAR = [-1000.0, -100.0, 0.0, 100.0, 1000.0]
 PAIRS = [[1000.0, -1000.0], [0.0, 0.0], [-1000.0, 1000.0]]
 HALF = math.log(2.0)
+SELU = 1.0507009873554805, 1.6732632423543772
 
 
 def bce(target: float) -> Callable[[Any], Any]:
@@ -36,6 +37,20 @@ TABLE: dict[str, tuple[Callable[[Any], Any], Any, Any, Any]] = {
     "logsigmoid": (ops.logsigmoid, FAR, [-1000, -100, -HALF, 0, 0], [1, 1, 0.5, 0, 0]),
     "silu": (ops.silu, FAR, [0, 0, 0, 100, 1000], [0, 0, 0.5, 1, 1]),
     "elu": (ops.elu, FAR, [-1, -1, 0, 100, 1000], [0, 0, 1, 1, 1]),
+    "selu": (ops.selu, [-1000, 0, 1000], [-SELU[0] * SELU[1], 0, 1000 * SELU[0]], [0, SELU[0] * SELU[1], SELU[0]]),
+    "celu": (lambda x: ops.celu(x, 0.5), FAR, [-0.5, -0.5, 0, 100, 1000], [0, 0, 1, 1, 1]),
+    "gelu": (ops.gelu, FAR, [0, 0, 0, 100, 1000], [0, 0, 0.5, 1, 1]),
+    "gelu tanh": (lambda x: ops.gelu(x, "tanh"), FAR, [0, 0, 0, 100, 1000], [0, 0, 0.5, 1, 1]),
+    "mish": (ops.mish, FAR, [0, 0, 0, 100, 1000], [0, 0, 0.6, 1, 1]),
+    "softsign": (ops.softsign, FAR, [-1000 / 1001, -100 / 101, 0, 100 / 101, 1000 / 1001],
+                 [1001**-2, 101**-2, 1, 101**-2, 1001**-2]),
+    "tanhshrink": (ops.tanhshrink, FAR, [-999, -99, 0, 99, 999], [1, 1, 0, 1, 1]),
+    "hardswish": (ops.hardswish, FAR, [0, 0, 0, 100, 1000], [0, 0, 0.5, 1, 1]),
+    "hardsigmoid": (ops.hardsigmoid, FAR, [0, 0, 0.5, 1, 1], [0, 0, 1 / 6, 0, 0]),
+    "soft margin": (lambda x: F.soft_margin_loss(x, minigrad.ones_like(x), reduction="none"), FAR,
+                    [1000, 100, HALF, 0, 0], [-1, -1, -0.5, 0, 0]),
+    "huber": (lambda x: F.huber_loss(x, minigrad.zeros_like(x), reduction="none"), FAR,
+              [999.5, 99.5, 0, 99.5, 999.5], [-1, -1, 0, 1, 1]),
     "logaddexp": (lambda x: ops.logaddexp(x, -x), FAR, [1000, 100, HALF, 100, 1000], [-1, -1, 0, 1, 1]),
     "logsumexp": (lambda x: ops.logsumexp(x, 1), [[1000, 999], [-1000, -1000]],
                   [1000 + math.log1p(1 / e), -1000 + HALF], [[e / (1 + e), 1 / (1 + e)], [0.5, 0.5]]),

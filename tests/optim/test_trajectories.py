@@ -1,4 +1,4 @@
-"""SGD, Adam and AdamW beside PyTorch: 25 steps in float64 under every combination of options."""
+"""Every elementwise optimizer beside PyTorch: 25 steps in float64 under combinations of its options."""
 
 import itertools
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.optim import SGD, Adam, AdamW, blocks
+from minigrad import optim
+from minigrad.optim import blocks
 
 torch = pytest.importorskip("torch")
 
@@ -14,30 +15,43 @@ SHAPES = [(3, 4), (4,), (), (13, 20), (5,)]
 
 
 @pytest.fixture(autouse=True)
-def short_slices(monkeypatch):
-    """Let small arrays take all ways: 13 x 20 is large now, and updated in nine slices."""
-    monkeypatch.setattr(blocks, "CPU_SLICE", 31)
+def surroundings(monkeypatch):
+    """Let small arrays take all ways, and let PyTorch keep numbers like ASGD's eta in float64 too."""
+    monkeypatch.setattr(blocks, "CPU_SLICE", 31)  # 13 x 20 is large now, and updated in nine slices
     monkeypatch.setattr(blocks, "CPU_GATHERED", 31)
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)  # in which PyTorch's Muon would compute
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 def combinations(**choices):
     return [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
 
 
-def trajectories(ours, theirs, options, steps=25):
-    """Run both from the same start along the same gradients of a bumpy function, and return where they end."""
+def trajectories(name, options, steps=25, shapes=SHAPES):
+    """Run both from the same start along the same gradients of a bumpy function, and return where they end.
+
+    One parameter is added late with a rate of its own; rates are halved midway; now and then one has no gradient.
+    """
     rng = np.random.default_rng(0)
-    starts = [rng.standard_normal(shape) for shape in SHAPES]
+    starts = [rng.standard_normal(shape) for shape in shapes]
     w = [minigrad.tensor(x).requires_grad_() for x in starts]
     v = [torch.tensor(x, requires_grad=True) for x in starts]
-    opt, reference = ours(w, **options), theirs(v, **options)
+    opt, reference = getattr(optim, name)(w[1:], **options), getattr(torch.optim, name)(v[1:], **options)
     for step in range(steps):
+        if step == 3:
+            opt.add_param_group({"params": w[0], "lr": 0.03})
+            reference.add_param_group({"params": v[0], "lr": 0.03})
+        if step == 12:
+            for group in (*opt.param_groups, *reference.param_groups):
+                group["lr"] *= 0.5
         for k, (p, q) in enumerate(zip(w, v)):
-            g = np.sin(3 * p.array) + 0.3 * rng.standard_normal(p.shape)
-            h = np.sin(3 * q.detach().numpy()) + (g - np.sin(3 * p.array))
-            without = (step + k) % 7 == 3  # now and then one has no gradient
-            p.grad = None if without else minigrad.tensor(g)
-            q.grad = None if without else torch.tensor(h)
+            noise = 0.3 * rng.standard_normal(p.shape)
+            without = (step + k) % 7 == 3
+            p.grad = None if without else minigrad.tensor(np.sin(3 * p.array) + noise)
+            q.grad = None if without else torch.tensor(np.sin(3 * q.detach().numpy()) + noise)
         opt.step()
         reference.step()
     return w, v, opt, reference
@@ -51,82 +65,81 @@ def assert_same(w, v, opt, reference):
             np.testing.assert_allclose(opt.state[p][name].array, value.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        options
-        for options in combinations(
-            lr=[0.1],
-            momentum=[0, 0.9],
-            dampening=[0, 0.3],
-            nesterov=[False, True],
-            weight_decay=[0, 0.1],
-            maximize=[0, 1],
-        )
-        if not options["nesterov"] or (options["momentum"] and not options["dampening"])
+TWO = [False, True]
+SGD = combinations(
+    lr=[0.1], momentum=[0, 0.9], dampening=[0, 0.3], nesterov=TWO, weight_decay=[0, 0.1], maximize=TWO
+)  # fmt: skip
+DECAYS = [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
+BETAS = [{"lr": 0.05}, {"lr": 0.05, "betas": (0.0, 0.5), "eps": 0.1}]
+GRIDS = {
+    "SGD": [x for x in SGD if not x["nesterov"] or (x["momentum"] and not x["dampening"])],
+    "ASGD": combinations(lr=[0.1], lambd=[1e-4, 0.1], alpha=[0.75, 0.5], t0=[1e6, 5], weight_decay=[0, 0.1]),
+    "Adagrad": combinations(
+        lr=[0.1], lr_decay=[0, 0.1], weight_decay=[0, 0.1], initial_accumulator_value=[0, 0.5], eps=[1e-10, 0.1]
+    ),
+    "Adadelta": combinations(lr=[1.0, 0.5], rho=[0.9, 0.5], eps=[1e-6, 0.1], weight_decay=[0, 0.1]),
+    "RMSprop": combinations(
+        lr=[0.01], alpha=[0.99, 0.5], eps=[1e-8, 0.1], weight_decay=[0, 0.1], momentum=[0, 0.9], centered=TWO
+    ),
+    "Rprop": combinations(lr=[0.01, 100.0], etas=[(0.5, 1.2), (0.3, 2.0)], step_sizes=[(1e-6, 50), (0.005, 0.1)]),
+    "Adam": combinations(betas=[(0.9, 0.999), (0.0, 0.5)], eps=[1e-8, 0.1], weight_decay=[0, 0.1], amsgrad=TWO),
+    "AdamW": combinations(betas=[(0.9, 0.999), (0.0, 0.5)], eps=[1e-8, 0.1], weight_decay=[0, 0.1], amsgrad=TWO),
+    "Adamax": [{**x, **y} for x in BETAS for y in DECAYS[:2]],
+    "NAdam": [{**x, **y, "momentum_decay": z} for x in BETAS for y in DECAYS for z in (0, 4e-3, 0.5)],
+    "RAdam": [{**x, **y} for x in BETAS for y in DECAYS],
+    "Adafactor": combinations(
+        lr=[0.01, 0.5], beta2_decay=[-0.8, -0.3], eps=[(None, 1e-3), (0.1, 0.5)], d=[1.0, 1.5], weight_decay=[0, 0.1]
+    ),
+    "Muon": [
+        *combinations(lr=[0.1], weight_decay=[0, 0.1], momentum=[0, 0.95], nesterov=TWO, ns_steps=[0, 1, 5]),
+        *combinations(adjust_lr_fn=["original", "match_rms_adamw"], eps=[1e-7, 10], ns_coefficients=[(2, -1.5, 0.5)]),
     ],
-    ids=str,
-)
-def test_sgd(options):
-    options = {**options, "maximize": bool(options["maximize"])}
-    assert_same(*trajectories(SGD, torch.optim.SGD, options))
+}
+CASES = [(name, {"lr": 0.05, **options}) for name, grid in GRIDS.items() for options in grid]
+MATRICES = [(3, 4), (4, 3), (1, 5), (5, 1), (6, 6)]
 
 
-ADAM = combinations(
-    betas=[(0.9, 0.999), (0.0, 0.5)],
-    eps=[1e-8, 0.1],
-    weight_decay=[0, 0.1],
-    amsgrad=[False, True],
-    maximize=[False, True],
-)
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_trajectory_is_pytorchs(name, options):
+    assert_same(*trajectories(name, options, shapes=MATRICES if name == "Muon" else SHAPES))
 
 
-@pytest.mark.parametrize("options", ADAM, ids=str)
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
-def test_adam(name, options):
-    ours = {"Adam": Adam, "AdamW": AdamW}[name]
-    assert_same(*trajectories(ours, getattr(torch.optim, name), {"lr": 0.05, **options}))
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "Muon"])
+def test_maximize(name):
+    options = {"weight_decay": 0.1} if name != "Rprop" else {}
+    assert_same(*trajectories(name, {"lr": 0.05, **options, "maximize": True}))
 
 
 def test_decoupled_weight_decay_as_an_option_of_adam():
-    options = {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}
-    assert_same(*trajectories(Adam, torch.optim.Adam, options))
+    assert_same(*trajectories("Adam", {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}))
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"), [(SGD, torch.optim.SGD), (Adam, torch.optim.Adam), (AdamW, torch.optim.AdamW)]
-)
-def test_defaults(ours, theirs):
-    w, v = minigrad.zeros(2, requires_grad=True), torch.zeros(2, requires_grad=True)
-    assert ours([w]).defaults.items() <= theirs([v]).defaults.items()
+def test_adafactor_in_more_dimensions():
+    assert_same(*trajectories("Adafactor", {"lr": 0.1}, shapes=[(2, 3, 4), (3, 1), (1, 5), (2, 2, 2, 2)]))
 
 
-def test_state_dict_has_pytorchs_layout_and_loads_its_state():
-    w, v, opt, reference = trajectories(Adam, torch.optim.Adam, {"lr": 0.1, "amsgrad": True}, steps=5)
-    saved, theirs = opt.state_dict(), reference.state_dict()
-    assert saved["state"].keys() == theirs["state"].keys()
-    assert set(saved["param_groups"][0]) <= theirs["param_groups"][0].keys()
-    assert saved["param_groups"][0]["params"] == theirs["param_groups"][0]["params"]
-    arrays = {k: {name: x.numpy() for name, x in state.items()} for k, state in theirs["state"].items()}
-    resumed = Adam(w, lr=0.5)
-    resumed.load_state_dict({"state": arrays, "param_groups": theirs["param_groups"]})
-    for p, q in zip(w, v):
-        p.data = minigrad.tensor(q.detach().numpy().copy())
-        g = np.cos(p.array)
-        p.grad, q.grad = minigrad.tensor(g), torch.tensor(g)
-    resumed.step()
-    reference.step()
-    assert_same(w, v, resumed, reference)
+def test_muon_is_near_pytorchs_in_bfloat16(monkeypatch):
+    monkeypatch.undo()
+    rng = np.random.default_rng(0)
+    start, g = rng.standard_normal((2, 8, 6)).astype(np.float32)
+    p, q = minigrad.tensor(start).requires_grad_(), torch.tensor(start, requires_grad=True)
+    p.grad, q.grad = minigrad.tensor(g), torch.tensor(g)
+    optim.Muon([p], lr=1.0).step()
+    torch.optim.Muon([q], lr=1.0).step()
+    np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=0, atol=0.03)  # of moves of up to 0.7
 
 
-def test_float32_stays_close():
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "Muon"])
+def test_float32_stays_close(name):
+    torch.set_default_dtype(torch.float32)
     rng = np.random.default_rng(0)
     start = rng.standard_normal(1000).astype(np.float32)
     p, q = minigrad.tensor(start).requires_grad_(), torch.tensor(start, requires_grad=True)
-    opt, reference = Adam([p], lr=0.01), torch.optim.Adam([q], lr=0.01)
+    opt, reference = getattr(optim, name)([p], lr=0.01), getattr(torch.optim, name)([q], lr=0.01)
     for _ in range(25):
         g = rng.standard_normal(1000).astype(np.float32)
         p.grad, q.grad = minigrad.tensor(g), torch.tensor(g)
         opt.step()
         reference.step()
+    assert p.dtype == np.float32
     np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=0, atol=25 * 3 * np.finfo(np.float32).eps * 4)

@@ -33,6 +33,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops import approximation
+
 _api = json.loads(Path(__file__).with_name("api.json").read_text())
 _surface = {home: frozenset(names) for home, names in _api["names"].items()}
 _this = sys.modules[__name__]
@@ -185,7 +187,8 @@ class ufunc:
         if not all(x is None or isinstance(x, ndarray) for x in outs):
             raise TypeError("return arrays must be of ArrayType")
         with np.errstate(all="ignore"):
-            result = self._f(*_unwrap(args[: self.nin]), out=_unwrap(outs) or None, dtype=dtype, casting=casting)
+            kwargs = {"out": _unwrap(outs)} if outs else {}
+            result = self._f(*_unwrap(args[: self.nin]), dtype=dtype, casting=casting, **kwargs)
         return _wrap(result, *outs) if self.nout == 1 else tuple(_wrap(r, *outs) for r in result)
 
     def _only(self, method: str, *names: str) -> None:
@@ -325,6 +328,11 @@ class ndarray:
     def take(self, indices: Any, axis: Any = None, out: Any = None) -> ndarray:
         indices = indices._a if isinstance(indices, ndarray) else _upload(indices, int)
         return _wrap(self._a.take(indices, axis, out=_unwrap(out), mode="wrap"), out)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> ndarray:
+        view = self._a.diagonal(offset, axis1, axis2)
+        view.flags.writeable = self._a.flags.writeable  # NumPy's is read-only
+        return _wrap(view)
 
     def __len__(self) -> int:
         return len(self._a)
@@ -546,10 +554,13 @@ _runtime = _module(
     CUDARuntimeError=_CUDARuntimeError,
 )  # fmt: skip
 cuda = _module("cupy.cuda", Device=_Device, is_available=is_available, runtime=_runtime)
-cupyx = _module("cupyx", allow_synchronize=_allow_synchronize, DeviceSynchronized=_DeviceSynchronized)
+_special = _module("cupyx.scipy.special", approximation)  # NumPy has none of these; minigrad has
+_scipy = _module("cupyx.scipy", special=_special)
+cupyx = _module("cupyx", allow_synchronize=_allow_synchronize, DeviceSynchronized=_DeviceSynchronized, scipy=_scipy)
 
 
-_MODULES = {m.__name__: m for m in (random, linalg, lib, stride_tricks, cuda, _runtime, cupyx)} | {"cupy": _this}
+_MODULES = {m.__name__: m for m in (random, linalg, lib, stride_tricks, cuda, _runtime, cupyx, _scipy, _special)}
+_MODULES["cupy"] = _this
 _replaced: list[dict[str, Any]] = []
 
 

@@ -42,6 +42,7 @@ def freeze() -> dict:
     """Read the installed CuPy; imported here, because test collection imports this file where there is none."""
     import cupy
     import cupyx
+    import cupyx.scipy.special
 
     surfaces = {
         "cupy": cupy,
@@ -52,6 +53,7 @@ def freeze() -> dict:
         "cupy.cuda": cupy.cuda,
         "cupy.lib.stride_tricks": cupy.lib.stride_tricks,
         "cupyx": cupyx,
+        "cupyx.scipy.special": cupyx.scipy.special,
     }
     signatures = {}
     for prefix, home in surfaces.items():

@@ -1,7 +1,8 @@
-"""Losses as functions."""
+"""Losses of classification: cross entropy in its forms."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -10,94 +11,34 @@ import numpy as np
 from minigrad import ops
 from minigrad.autograd.node import Node, TensorBase
 from minigrad.backend import array_module
+from minigrad.nn.functional.reduction import check_same_shape, nan_where, reduced, refuse_legacy
+from minigrad.ops.promotion import INT64
 from minigrad.tensor import Tensor
 
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "l1_loss",
-    "mse_loss",
-    "nll_loss",
-]
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
 
 # --------------------------------------------------------------------------------------------------------------
-# Losses of regression
-
-
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
-    if reduction == "mean":
-        return ops.mean(loss)
-    if reduction == "sum":
-        return ops.sum_(loss)
-    if reduction == "none":
-        return loss
-    raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
-
-
-def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
-    """Refuse what would broadcast: (N, 1) against (N,) gives N x N differences and trains to nonsense."""
-    if not isinstance(target, TensorBase) or not isinstance(input, TensorBase):
-        wrong = target if isinstance(input, TensorBase) else input
-        raise TypeError(f"{name}: expected tensors, got {type(wrong).__name__}; wrap it in minigrad.tensor(...)")
-    a, b = input.array.shape, target.array.shape
-    if a != b:
-        fix = "the two must be equal"
-        if len(a) == len(b) + 1 and a[-1] == 1:
-            fix = "use target.unsqueeze(1), or input.squeeze(1)" if len(b) == 1 else "use target.unsqueeze(-1)"
-        elif len(b) == len(a) + 1 and b[-1] == 1:
-            fix = "use target.squeeze(-1)"
-        raise ValueError(f"{name}: input has shape {tuple(a)} and target {tuple(b)}; {fix}")
-
-
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: None = None,
-    reduce: None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Mean squared error: mean of (x - t)^2; with ``weight``, of its shape, sum of w (x - t)^2 / sum of w."""
-    refuse_legacy("mse_loss", size_average, reduce)
-    _check_same_shape("mse_loss", input, target)
-    return _weighted(ops.square(input - target), weight, reduction)
-
-
-def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: None = None,
-    reduce: None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Mean absolute error: mean of abs(x - t); ``weight`` as in :func:`mse_loss`."""
-    refuse_legacy("l1_loss", size_average, reduce)
-    _check_same_shape("l1_loss", input, target)
-    return _weighted(ops.absolute(input - target), weight, reduction)
-
-
-def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    if weight is None:
-        return _reduced(loss, reduction)
-    _check_same_shape("weight", loss, weight)
-    total = _reduced(loss * weight, "sum" if reduction == "mean" else reduction)
-    return total / weight.sum() if reduction == "mean" else total
-
-
-# --------------------------------------------------------------------------------------------------------------
-# Losses of classification
+# Labels
+#
+# A label out of range is an error that names it. To find one on a GPU, the program would have to wait for the device
+# in every step; there, the loss of such a label is NaN instead.
 
 _UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 def in_range(labels: Any, classes: int) -> bool:
+    """Return whether all labels are 0 ... classes-1; of labels on a GPU this waits for the device."""
     # Viewed as unsigned a negative label is huge, so that one reduction checks both ends.
     return labels.size == 0 or bool(labels.view(_UNSIGNED.get(labels.dtype, labels.dtype)).max() < classes)
 
 
-def _check_scores(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
+def wrong_labels(t: Any, classes: int, ignore_index: int | None = None) -> Any:
+    """Return where labels are neither 0 ... classes-1 nor ``ignore_index``."""
+    wrong = (t < 0) | (t >= classes)
+    return wrong if ignore_index is None else wrong & (t != ignore_index)
+
+
+def check_scores(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
     """Refuse what is no tensor of scores with something to compare them with; return the two arrays."""
     try:
         x, t = input.array, target.array
@@ -114,7 +55,8 @@ def _check_scores(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
     return x, t
 
 
-def _class_weight(name: str, weight: Tensor, x: Any) -> Tensor:
+def class_weight(name: str, weight: Tensor, x: Any) -> Tensor:
+    """Return the weights of the classes in the dtype of the scores ``x``; refuse another number of them."""
     classes = x.shape[1 if x.ndim > 1 else 0]
     if weight.shape != (classes,):
         raise RuntimeError(
@@ -125,14 +67,14 @@ def _class_weight(name: str, weight: Tensor, x: Any) -> Tensor:
 
 def _are_plain_labels(x: Any, t: Any, ignore_index: int) -> bool:
     """Return whether ``t`` holds one label for each row of ``x``, all in range and none to be ignored."""
-    if x.ndim != 2 or t.ndim != 1 or t.dtype.kind not in "iu":
+    if x.ndim != 2 or t.ndim != 1 or t.dtype.kind not in "iu" or type(t) is not np.ndarray:
         return False
     rows, classes = x.shape
     return 0 < rows == len(t) and not 0 <= ignore_index < classes and in_range(t, classes)
 
 
-def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> None:
-    """Refuse labels ``t`` that do not fit the input ``x``."""
+def check_labels(name: str, x: Any, t: Any, ignore_index: int | None = None) -> None:
+    """Refuse labels ``t`` that do not fit the scores ``x``; values only on the CPU."""
     expected = x.shape[:1] if x.ndim == 2 else x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if t.dtype.kind not in "iu":
         other = f", or probabilities of the input's shape {tuple(x.shape)}" if name == "cross_entropy" else ""
@@ -146,10 +88,10 @@ def _check_labels(name: str, x: Any, t: Any, ignore_index: int) -> None:
             hint = "; of one-hot rows take target.argmax(1), or target.float() as probabilities"
         raise ValueError(f"{name}: expected labels of shape {tuple(expected)}, got {tuple(t.shape)}{hint}")
     classes = x.shape[1 if x.ndim > 1 else 0]
-    if in_range(t, classes):
+    if type(t) is not np.ndarray or in_range(t, classes):
         return
-    wrong = ((t < 0) | (t >= classes)) & (t != ignore_index)
-    if bool(wrong.any()):
+    wrong = wrong_labels(t, classes, ignore_index)
+    if wrong.any():
         at = tuple(int(i[0]) for i in wrong.nonzero())
         place = "" if not at else f" at index {at[0] if len(at) == 1 else at}"
         raise IndexError(f"{name}: target {int(t[at])}{place}, but there are {classes} classes (0..{classes - 1})")
@@ -195,7 +137,8 @@ def cross_entropy(
     Raises
     ------
     IndexError
-        A label is out of range; the message names it.
+        A label is out of range; the message names it. On a GPU, where to look would mean to wait for the device, the
+        loss is NaN instead.
 
     Examples
     --------
@@ -206,7 +149,7 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None:
         refuse_legacy("cross_entropy", size_average, reduce)
-    x, t = _check_scores("cross_entropy", input, target)
+    x, t = check_scores("cross_entropy", input, target)
     node = input.node
     if node is not None and (node.plan.op is ops.softmax or node.plan.op.view):
         _warn_of_softmax(node)
@@ -214,14 +157,14 @@ def cross_entropy(
         return ops.softmax_cross_entropy(input, target)
     dim = 1 if x.ndim > 1 else 0
     if weight is not None:
-        weight = _class_weight("cross_entropy", weight, x)
+        weight = class_weight("cross_entropy", weight, x)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
     if t.dtype.kind == "f" and t.shape == x.shape:
         if ignore_index >= 0:
             raise RuntimeError("cross_entropy: ignore_index names a label, but the target holds probabilities")
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
-    _check_labels("cross_entropy", x, t, ignore_index)
+    check_labels("cross_entropy", x, t, ignore_index)
     log_p = ops.log_softmax(input, dim)
     loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0.0:
@@ -230,7 +173,7 @@ def cross_entropy(
     uniform = -log_p if weight is None else -log_p * _over_classes(weight, x.ndim)
     spread = ops.sum_(uniform, dim) * (t != ignore_index)
     if reduction == "mean":
-        spread = ops.sum_(spread) / _label_weights(input, target, weight, ignore_index).sum()
+        spread = ops.sum_(spread) / _label_weights(x, t, weight, ignore_index).sum()
     elif reduction == "sum":
         spread = ops.sum_(spread)
     return (1 - label_smoothing) * loss + spread * (label_smoothing / x.shape[dim])
@@ -247,21 +190,24 @@ def _cross_entropy_of_probabilities(
     loss = -ops.sum_(terms, dim)
     if reduction == "mean":
         return ops.sum_(loss) / max(loss.numel(), 1)
-    return _reduced(loss, reduction)
+    return reduced(loss, reduction)
 
 
 def _over_classes(weight: Tensor, ndim: int) -> Tensor:
     return ops.reshape(weight, (-1,) + (1,) * max(ndim - 2, 0))
 
 
-def _label_weights(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Any:
-    """Return the array of each label's factor: its class's weight, 0 for those to be ignored."""
-    t = target.array
-    counted = (t != ignore_index).astype(input.dtype)
-    if weight is None:
-        return counted
+def _label_weights(x: Any, t: Any, weight: Tensor | None, ignore_index: int) -> Any:
+    """Return the factor of each label: its class's weight, 0 for those to be ignored, NaN for a wrong one on a GPU."""
     xp = array_module(t)
-    return weight.array[xp.where(t == ignore_index, 0, t)] * counted
+    counted = t != ignore_index
+    if weight is None:
+        factors = counted.astype(x.dtype)
+    else:
+        factors = weight.array[xp.where(counted, t, 0)] * counted
+    if xp is np:
+        return factors
+    return xp.where(wrong_labels(t, x.shape[min(x.ndim, 2) - 1], ignore_index), x.dtype.type(math.nan), factors)
 
 
 def nll_loss(
@@ -279,19 +225,19 @@ def nll_loss(
     sum of w l / sum of w.
     """
     refuse_legacy("nll_loss", size_average, reduce)
-    x, t = _check_scores("nll_loss", input, target)
+    x, t = check_scores("nll_loss", input, target)
     if weight is not None:
-        weight = _class_weight("nll_loss", weight, x)
-    _check_labels("nll_loss", x, t, ignore_index)
+        weight = class_weight("nll_loss", weight, x)
+    check_labels("nll_loss", x, t, ignore_index)
     dim = 1 if input.ndim > 1 else 0
     xp = array_module(t)
-    labels = xp.where(t == ignore_index, 0, t)
-    picked = ops.squeeze(ops.gather(input, xp.expand_dims(labels, dim), dim), dim)
-    weights = _label_weights(input, target, weight, ignore_index)
+    labels = xp.where(t == ignore_index, 0, t).astype(INT64)
+    picked = ops.squeeze(ops.gather(input, dim, xp.expand_dims(labels, dim)), dim)
+    weights = _label_weights(x, t, weight, ignore_index)
     loss = -picked * weights
     if reduction == "mean":
         return ops.sum_(loss) / weights.sum()
-    return _reduced(loss, reduction)
+    return reduced(loss, reduction)
 
 
 def binary_cross_entropy(
@@ -305,18 +251,26 @@ def binary_cross_entropy(
     """Mean of -(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are held above -100, as in PyTorch.
 
     Prefer :func:`binary_cross_entropy_with_logits`, which loses no digits near 0 and 1.
+
+    Raises
+    ------
+    RuntimeError
+        A probability or a target is not between 0 and 1. On a GPU the loss is NaN instead, so that nothing waits.
     """
     refuse_legacy("binary_cross_entropy", size_average, reduce)
-    _check_same_shape("binary_cross_entropy", input, target)
+    check_same_shape("binary_cross_entropy", input, target)
     _check_float_target("binary_cross_entropy", target)
+    loss = ops.binary_cross_entropy(input, target)
     for what, x in (("probabilities", input.array), ("targets", target.array)):
-        if x.size and not bool(((x >= 0) & (x <= 1)).all()):
+        outside = ~((x >= 0) & (x <= 1))
+        if type(x) is not np.ndarray:
+            loss = nan_where(outside, loss)
+        elif outside.any():
             fix = "; apply sigmoid first, or use binary_cross_entropy_with_logits" if x is input.array else ""
             raise RuntimeError(
                 f"binary_cross_entropy: expected {what} between 0 and 1, got values from {x.min()} to {x.max()}{fix}"
             )
-    loss = ops.binary_cross_entropy(input, target)
-    return _reduced(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -333,20 +287,15 @@ def binary_cross_entropy_with_logits(
     ``pos_weight`` p multiplies the positive term: above 1 it raises recall, below 1 precision.
     """
     refuse_legacy("binary_cross_entropy_with_logits", size_average, reduce)
-    _check_same_shape("binary_cross_entropy_with_logits", input, target)
+    check_same_shape("binary_cross_entropy_with_logits", input, target)
     _check_float_target("binary_cross_entropy_with_logits", target)
-    log_p = ops.logsigmoid(input)
-    if pos_weight is not None:
-        log_p = log_p * (1 + (pos_weight - 1) * target)
-    loss = (1 - target) * input - log_p
-    return _reduced(loss if weight is None else loss * weight, reduction)
+    if pos_weight is None:
+        loss = ops.binary_cross_entropy_with_logits(input, target)
+    else:
+        loss = (1 - target) * input - ops.logsigmoid(input) * (1 + (pos_weight - 1) * target)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def _check_float_target(name: str, target: Tensor) -> None:
     if target.array.dtype.kind != "f":
         raise RuntimeError(f"{name}: expected a floating target, got {target.dtype}; use target.float()")
-
-
-def refuse_legacy(name: str, size_average: None, reduce: None) -> None:
-    if size_average is not None or reduce is not None:
-        raise TypeError(f"{name}: size_average and reduce are gone; use reduction='mean', 'sum' or 'none'")

@@ -28,6 +28,9 @@ from .table import (
     unary,
 )
 
+TWOS = F([2.0, 2.0, 2.0, math.nan])
+GAPS = [call(TIES, BOUNDS), call(TIES, TIES), call(ODD, TWOS), call(TWOS, ODD)]
+
 # fmt: off
 ROWS = [
     binary("add", np.add, ints="int64"),
@@ -58,7 +61,10 @@ ROWS = [
     unary("log10", np.log10, **POSITIVE, ints="float32"),
     unary("log1p", np.log1p, -0.8, 3.0, ints="float32"),
     binary("logaddexp", np.logaddexp),
+    binary("logaddexp2", np.logaddexp2),
 
+    unary("deg2rad", np.deg2rad, ints="float32"),
+    unary("rad2deg", np.rad2deg, ints="float32"),
     unary("sin", np.sin, ints="float32"),
     unary("cos", np.cos, ints="float32"),
     unary("tan", np.tan, -1.2, 1.2, ints="float32"),
@@ -105,6 +111,8 @@ ROWS = [
 
     binary("maximum", np.maximum, ints="int64", kinks=[call(TIES, 2.0), call(TIES, TIES)]),
     binary("minimum", np.minimum, ints="int64", kinks=[call(TIES, 2.0), call(TIES, TIES)]),
+    binary("fmax", np.fmax, ints="int64", kinks=GAPS),
+    binary("fmin", np.fmin, ints="int64", kinks=GAPS),
     row("where", np.where, call(M([[True], [False]]), T(2, 3), T(3)), call(M([True, False]), 1.5, T(2)),
         call(M([True, False]), T(2), 0.0), call(M(True), T(2), T()), ints="int64"),
     row("clamp", lambda x, min=None, max=None: np.clip(x, min, max),

@@ -47,6 +47,21 @@ def np_norm(x: Any, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Any:
     return along(np.sum)(abs(x) ** p, dim, keepdim) ** (1 / p)
 
 
+def np_renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
+    others = tuple(d for d in range(x.ndim) if d != dim % x.ndim)
+    size = (abs(x) ** p).sum(others, keepdims=True) ** (1 / p)
+    return x * np.where(size > maxnorm, maxnorm / (size + 1e-7), 1)
+
+
+def np_spread(f: Callable[..., Any]) -> Callable[..., Any]:
+    def reference(x: Any, dim: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
+        return f(np_var(x, dim, keepdim, correction)), x.mean(axis=tupled(dim), keepdims=keepdim)
+
+    return reference
+
+
+HOLES = F([[1.0, math.nan, 3.0], [math.nan, 4.0, 2.0]])
+
 # fmt: off
 ROWS = [
     row("sum", along(np.sum), *ALL_DIMS, *SOME_DIMS, call(T(0, 3), dim=0), ints="int64"),
@@ -68,6 +83,15 @@ ROWS = [
     row("norm", np_norm, call(T(2, 3)), call(T(2, 3), 1), call(T(2, 3), 3, dim=1), call(T(2, 3), math.inf, dim=0),
         call(T(2, 3), 2.5, dim=(0, 1), keepdim=True), call(T(2, 3), -math.inf), call(T(2, 3), 0, dim=1),
         kinks=[call(F([0.0, 3.0]), 1), call(F([0.0, 0.0]), 2), call(F([2.0, -2.0]), math.inf)]),
+    row("var_mean", np_spread(lambda v: v), *SPREADS),
+    row("std_mean", np_spread(np.sqrt), *SPREADS),
+    row("nansum", along(np.nansum), *ALL_DIMS, *SOME_DIMS, ints="int64", kinks=[call(HOLES), call(HOLES, 1)]),
+    row("nanmean", along(np.nanmean), *ALL_DIMS, *SOME_DIMS, kinks=[call(HOLES), call(HOLES, 0), call(HOLES, 1, True)]),
+    row("aminmax", lambda x, dim=None, keepdim=False: (along(np.min)(x, dim, keepdim), along(np.max)(x, dim, keepdim)),
+        *ALL_DIMS, *ONE_DIM, ints="int64", kinks=TIES_ALONG),
+    row("dist", lambda x, y, p=2: np_norm(x - y, p), call(T(2, 3), T(2, 3)), call(T(2, 3), T(3), 1), call(T(4), T(4),
+        3.0)),
+    row("renorm", np_renorm, call(T(3, 4), 2, 0, 1.5), call(T(2, 3, 2), 1, -2, 3.0), call(T(3, 2), 2.5, 1, 0.5)),
     row("logsumexp", lambda x, dim, keepdim=False: np.log(along(np.sum)(np.exp(x), dim, keepdim)), *SOME_DIMS,
         ints="float32"),
     row("all", along(np.all), call(SQUARE_MASK, dim=1), call(T(2, 3)), call(F([0.0, 1.0])), **LOGICAL),
