@@ -26,7 +26,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "minigrad-installed.json"
 
 JOBS = {  # name: the extras it needs, and what Python then runs
-    "digits": (["plot", "progress"], [[str(ROOT / "tutorials" / "04_digits.py")]]),
+    "digits": (["plot", "progress"], [[str(ROOT / "tutorials" / "08_digits.py")]]),
     "test": (["test", "plot", "progress", "io"], [["-m", "pytest", "-n", "auto"]]),
     "check": (["dev"], [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]),
     "bench": ([], [["-m", "tests.benchmarks"]]),

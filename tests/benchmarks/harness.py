@@ -21,7 +21,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from .workloads import IMPORT_TARGET, THREADS, WORKLOADS, Step, Workload
+from .networks import THREADS
+from .workloads import IMPORT_TARGET, WORKLOADS, Step, Workload
 
 ROOT = Path(__file__).resolve().parents[2]
 WARM_UP = (
@@ -84,7 +85,7 @@ def measure(workload: Workload, rounds: int, seconds: float) -> Row:
     return Row(times, workload.target, workload.about, skipped, disturbance=disturbance)
 
 
-def agreeing_contestants(workload: Workload, steps: int = 3) -> tuple[list[str], dict[str, str]]:
+def agreeing_contestants(workload: Workload) -> tuple[list[str], dict[str, str]]:
     """The contestants that can be imported, and for the others the reason.
 
     Raises `Disagreement` when the losses of the first steps differ.
@@ -97,7 +98,7 @@ def agreeing_contestants(workload: Workload, steps: int = 3) -> tuple[list[str],
         except ImportError as error:
             skipped[contestant] = str(error)
             continue
-        losses[contestant] = [number(step()) for _ in range(steps)]
+        losses[contestant] = [number(step()) for _ in range(workload.steps_compared)]
     expected = next(iter(losses.values()))
     for contestant, found in losses.items():
         if not all(math.isclose(a, b, rel_tol=TOLERANCE) for a, b in zip(found, expected, strict=True)):
@@ -206,7 +207,7 @@ def resident(key: str) -> int:
 def environment() -> dict[str, Any]:
     """What the figures depend on."""
     versions = {"python": platform.python_version()}
-    for package in ("numpy", "torch", "minigrad"):
+    for package in ("numpy", "torch", "jax", "mygrad", "autograd", "minigrad"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -243,15 +244,19 @@ def table(rows: dict[str, Row]) -> str:
     """The report: one line for each row, ratios to the yardstick, with the median over rounds in brackets."""
     lines = []
     steps = {name: row for name, row in rows.items() if name != "import"}
-    if steps:
-        contestants = list(dict.fromkeys(c for row in steps.values() for c in [*row.seconds, *row.skipped]))
-        yardstick, others = contestants[0], contestants[1:]
-        heads = "".join(f"{f'{c} / {yardstick}':>23}" for c in others)
-        lines.append(f"{'row':10}{f'{yardstick}, us':>14}{heads}{'target':>9}")
-        for name, row in steps.items():
+    for yardstick in dict.fromkeys(row.yardstick for row in steps.values()):  # a table for each
+        chosen = {name: row for name, row in steps.items() if row.yardstick == yardstick}
+        contestants = list(dict.fromkeys(c for row in chosen.values() for c in [*row.seconds, *row.skipped]))
+        others = [c for c in contestants if c != yardstick]
+        lines.append(f"ratios to {yardstick}; target is minigrad's")
+        heads = "".join(f"{c:>14}" for c in others)
+        lines.append(f"{'row':12}{f'{yardstick}, us':>14}{heads}{'target':>9}")
+        for name, row in chosen.items():
             cells = [f"{row.ratio(c):.2f} ({row.median_ratio(c):.2f})" if c in row.seconds else "-" for c in others]
-            ratios = "".join(f"{cell:>23}" for cell in cells)
-            lines.append(f"{name:10}{row.best(yardstick) * 1e6:>14.1f}{ratios}{row.target:>9.2f}   {row.about}")
+            ratios = "".join(f"{cell:>14}" for cell in cells)
+            lines.append(f"{name:12}{row.best(yardstick) * 1e6:>14.1f}{ratios}{row.target:>9.2f}   {row.about}")
+        lines.append("")
+    lines = lines[:-1]
     for name, row in steps.items():
         if row.disturbance > 0.15:
             lines.append(

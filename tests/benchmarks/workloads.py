@@ -6,7 +6,6 @@ work once and returns a number (or a tensor of one element) by which the contest
 needs is imported inside it, so that `ImportError` means "not installed" and it is left out.
 """
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from . import by_hand
-
-THREADS = 2  # of every contestant, in matrix products
+from . import by_hand, networks
+from .networks import beside_torch
+from .other_libraries import mlp_in_autograd, mlp_in_jax, mlp_in_mygrad
 
 Step = Callable[[], Any]
 
@@ -31,6 +30,7 @@ class Workload:
     target: float
     make_arrays: Callable[[], tuple[Any, ...]]
     contestants: dict[str, Callable[..., Step]]
+    steps_compared: int = 3  # by their numbers; 0 where they are random
 
     @cached_property
     def arrays(self) -> tuple[Any, ...]:
@@ -60,15 +60,12 @@ def mlp_by_hand(parameters: list[by_hand.Array], inputs: by_hand.Array, labels: 
     return by_hand.MLP(parameters, inputs, labels).step
 
 
-def mlp_in_framework(name: str, parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any) -> Step:
+def mlp_in_framework(
+    name: str, options: dict[str, Any], parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any
+) -> Step:
     """The step as a user writes it. It serves every framework that has PyTorch's names: torch, minigrad."""
-    framework = importlib.import_module(name)
-    if framework.__file__ is None:
-        raise ImportError(f"{name} is a folder without an __init__.py")
-    nn = importlib.import_module(f"{name}.nn")
-    optim = importlib.import_module(f"{name}.optim")
-    if name == "torch":
-        framework.set_num_threads(THREADS)
+    framework = networks.library(name)
+    nn, optim = framework.nn, framework.optim
 
     layers = []
     for weight in parameters[0::2]:
@@ -76,7 +73,7 @@ def mlp_in_framework(name: str, parameters: list[by_hand.Array], inputs: by_hand
     model = nn.Sequential(*layers[:-1])
     names = list(model.state_dict())
     model.load_state_dict({key: framework.tensor(value) for key, value in zip(names, parameters, strict=True)})
-    opt = optim.Adam(model.parameters(), lr=1e-3)
+    opt = optim.Adam(model.parameters(), lr=1e-3, **options)
     loss_function = nn.CrossEntropyLoss()
     x, target = framework.tensor(inputs), framework.tensor(labels)
 
@@ -100,11 +97,34 @@ def mlp_step(name: str, sizes: tuple[int, ...], batch: int, target: float) -> Wo
         contestants={
             "by hand": mlp_by_hand,
             "tuned": mlp_tuned,
-            "torch": partial(mlp_in_framework, "torch"),
-            "minigrad": partial(mlp_in_framework, "minigrad"),
+            "torch": partial(mlp_in_framework, "torch", {}),
+            "fused": partial(mlp_in_framework, "torch", {"fused": True}),
+            "jax": mlp_in_jax,
+            "mygrad": mlp_in_mygrad,
+            "autograd": mlp_in_autograd,
+            "minigrad": partial(mlp_in_framework, "minigrad", {}),
         },
     )
 
+
+def network(
+    name: str, about: str, target: float, build: Callable[[Any], Any], arrays: Any, steps_compared: int = 3
+) -> Workload:
+    """One training step of a model that is built from PyTorch's names, beside PyTorch."""
+    return Workload(name, about, target, arrays, beside_torch(networks.training_step, build), steps_compared)
+
+
+def optimizer(name: str, n: int, target: float, **options: Any) -> Workload:
+    """One update alone, beside PyTorch's fused one."""
+    contestants = {
+        "torch": partial(networks.optimizer_step, "torch", name, options | {"fused": True}, n),
+        "minigrad": partial(networks.optimizer_step, "minigrad", name, options, n),
+    }
+    about = f"{name} over {n // 1_000_000} M parameters, PyTorch's fused"
+    return Workload(f"{name.lower()}-{n // 1_000_000}m", about, target, partial(networks.flat_arrays, n), contestants)
+
+
+HVP = (64, 128, 128, 10)
 
 WORKLOADS = {
     workload.name: workload
@@ -113,6 +133,24 @@ WORKLOADS = {
         mlp_step("digits", (64, 128, 64, 10), 64, 1.3),
         mlp_step("mnist", (784, 512, 256, 10), 128, 1.1),
         mlp_step("big", (1024, 4096, 4096, 10), 512, 1.0),
+        network("norm", "MLP 784-256-128-10 with BatchNorm and Dropout, batch 128", 0.9, networks.normalized_mlp,
+                partial(networks.rows, 128, 784), steps_compared=0),
+        network("lenet", "LeNet, batch 64 of 28x28", 2.0, networks.lenet, partial(networks.images, 64, 1, 28)),
+        network("cnn", "CNN 3-32-64 with BatchNorm, batch 32 of 32x32", 2.5, networks.cnn,
+                partial(networks.images, 32, 3, 32)),
+        network("transformer", "block 64 wide, 2 heads, 32 tokens, batch 16", 1.3, networks.transformer,
+                partial(networks.words, 16, 32)),
+        network("lstm", "LSTM 64-128, 32 steps, batch 32", 1.5, networks.lstm, partial(networks.series, 32, 32, 64)),
+        Workload("chain", "10,000 recorded ops, forward and backward", 0.9, tuple,
+                 beside_torch(networks.chain, 10_000)),
+        Workload("hvp", f"Hessian-vector product, MLP {'-'.join(map(str, HVP))}, batch 64", 1.5,
+                 partial(networks.rows, 64, 64), beside_torch(networks.hessian_vector_product, HVP)),
+        Workload("data", "DataLoader epoch, 60,000 x 784 shuffled, batches of 128", 0.1, networks.data_arrays,
+                 beside_torch(networks.epoch_of_data)),
+        optimizer("Adam", 1_000_000, 1.5),
+        optimizer("Adam", 50_000_000, 1.5),
+        optimizer("AdamW", 50_000_000, 1.5),
+        optimizer("SGD", 50_000_000, 1.5, lr=1e-3, momentum=0.9),
     )
-}
+}  # fmt: skip
 IMPORT_TARGET = 0.050  # seconds that `import minigrad` may take over `import numpy`

@@ -113,8 +113,8 @@ middle.set(xlabel="epoch", ylabel="mean squared error above the best", title="Di
 right.set(xlabel="weight", ylabel="bias", title="Roads to the solution (darker: larger loss)")
 for axis in (left, middle, right):
     axis.legend(frameon=axis is right, loc="upper right" if axis is middle else "upper left")
-figure.savefig(args.out / "03_linear_regression.png", dpi=120)
-print(f"\nfigure: {args.out / '03_linear_regression.png'}")
+figure.savefig(args.out / "05_linear_regression.png", dpi=120)
+print(f"\nfigure: {args.out / '05_linear_regression.png'}")
 
 # %%
 # Both runs must come within 0.05 of the formula's line, and within one percent of its error:

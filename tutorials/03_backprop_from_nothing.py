@@ -261,8 +261,8 @@ for value, (column, row) in where.items():
 columns, rows = zip(*where.values(), strict=True)
 axis.set(xlim=(min(columns) - 0.5, 0.5), ylim=(min(rows) - 0.6, 0.6), title="(tanh(w1·x1 + w2·x2 + bias) - 0.5)²")
 axis.axis("off")
-figure.savefig(args.out / "02_graph.png", dpi=120)
-print(f"\nfigure: {args.out / '02_graph.png'}")
+figure.savefig(args.out / "03_graph.png", dpi=120)
+print(f"\nfigure: {args.out / '03_graph.png'}")
 
 # %%
 # In the picture, as in the table, the loss falls fastest when w1 falls:
