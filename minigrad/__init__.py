@@ -87,6 +87,8 @@ from minigrad.ops import (
     cholesky_solve,
     chunk,
     clamp,
+    clamp_max,
+    clamp_min,
     clone,
     column_stack,
     combinations,
@@ -258,6 +260,7 @@ from minigrad.ops import (
     stack,
     std,
     std_mean,
+    t,
     take,
     take_along_dim,
     tan,
@@ -348,9 +351,8 @@ float, double, short, long, int, bool = float32, float64, int16, int64, int32, _
 # Functions that are methods, called as such: minigrad.add(x, y, alpha=2) is x.add(y, alpha=2).
 add, sub, div, addcmul, addcdiv = Tensor.add, Tensor.sub, Tensor.div, Tensor.addcmul, Tensor.addcdiv
 subtract, divide = sub, div
-clamp_min, clamp_max = Tensor.clamp_min, Tensor.clamp_max
 equal, allclose = Tensor.equal, Tensor.allclose
-t, numel, is_floating_point = Tensor.t, Tensor.numel, Tensor.is_floating_point
+numel, is_floating_point = Tensor.numel, Tensor.is_floating_point
 
 
 def rsub(input: Tensor, other: _typing.Any, *, alpha: _typing.Any = 1) -> Tensor:

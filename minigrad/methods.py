@@ -55,6 +55,7 @@ class Methods(Filling):
     sgn, fix, positive, float_power = ops.sign, ops.trunc, ops.positive, ops.float_power
     arcsinh, arccosh, arctanh, deg2rad, rad2deg = ops.asinh, ops.acosh, ops.atanh, ops.deg2rad, ops.rad2deg
     fmax, fmin, logaddexp2, heaviside, nan_to_num = ops.fmax, ops.fmin, ops.logaddexp2, ops.heaviside, ops.nan_to_num
+    clamp_min, clamp_max = ops.clamp_min, ops.clamp_max
     copysign, signbit, nextafter, ldexp, frexp = ops.copysign, ops.signbit, ops.nextafter, ops.ldexp, ops.frexp
     erf, erfc, erfinv, lgamma, digamma = ops.erf, ops.erfc, ops.erfinv, ops.lgamma, ops.digamma
     mvlgamma, i0, sinc, logit, xlogy = ops.mvlgamma, ops.i0, ops.sinc, ops.logit, ops.xlogy
@@ -104,14 +105,6 @@ class Methods(Filling):
         """Return the n-th derivative of :func:`digamma`."""
         return ops.polygamma(n, self)
 
-    def clamp_min(self, min: Any) -> Any:
-        """Return the entries, those below ``min`` raised to it."""
-        return ops.clamp(self, min)
-
-    def clamp_max(self, max: Any) -> Any:
-        """Return the entries, those above ``max`` lowered to it."""
-        return ops.clamp(self, None, max)
-
     def __rlshift__(self, other: Any) -> Any:
         return ops.bitwise_left_shift(other, self)
 
@@ -136,6 +129,7 @@ class Methods(Filling):
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
     __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
     __iand__, __ior__, __ixor__ = map(in_place, (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor))
+    __ilshift__, __irshift__ = map(in_place, (ops.bitwise_left_shift, ops.bitwise_right_shift))
     lerp_, addcmul_, addcdiv_ = map(in_place, (ops.lerp, addcmul, addcdiv))
     exp_, log_, sqrt_, abs_, neg_ = map(in_place, (ops.exp, ops.log, ops.sqrt, ops.absolute, ops.neg))
     relu_, sigmoid_, tanh_ = map(in_place, (ops.relu, ops.sigmoid, ops.tanh))
@@ -169,7 +163,8 @@ class Methods(Filling):
     # ----------------------------------------------------------------------------------------------------------
     # Shape
 
-    transpose = swapaxes = swapdims = ops.transpose
+    t, transpose = ops.t, ops.transpose
+    swapaxes = swapdims = transpose
     squeeze, unsqueeze, flatten, unflatten = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten
     movedim, narrow, split, chunk, unbind = ops.movedim, ops.narrow, ops.split, ops.chunk, ops.unbind
     moveaxis, roll = ops.movedim, ops.roll
@@ -178,7 +173,7 @@ class Methods(Filling):
     flip = with_sizes(ops.flip, "dims")
     tile, repeat = with_sizes(ops.tile, "dims"), with_sizes(ops.repeat, "repeats")
     sum_to_size = with_sizes(ops.sum_to_size, "size")
-    repeat_interleave, unfold, ravel, select = ops.repeat_interleave, ops.windows, ops.ravel, ops.select
+    repeat_interleave, unfold, ravel, select = ops.repeat_interleave, ops.unfold, ops.ravel, ops.select
     rot90, fliplr, flipud = ops.rot90, ops.fliplr, ops.flipud
     tensor_split, hsplit, vsplit, dsplit = ops.tensor_split, ops.hsplit, ops.vsplit, ops.dsplit
     split_with_sizes = ops.split
@@ -214,12 +209,6 @@ class Methods(Filling):
     def expand_as(self, other: Any) -> Any:
         """Return a view expanded to the shape of ``other``."""
         return self.expand(other.shape)
-
-    def t(self: Any) -> Any:
-        """Return the transpose of a matrix."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t: expected at most 2 dimensions, got {self.ndim}; use transpose(dim0, dim1)")
-        return self.transpose(0, 1) if self.ndim == 2 else self
 
     @property
     def T(self: Any) -> Any:
@@ -278,13 +267,14 @@ class Methods(Filling):
 
 
 # The others that overwrite: x.sin_() is x.sin(), stored in x.
-for _name in (
-    "absolute acos acosh addbmm addmm addmv addr arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh atan "
-    "atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor clamp_max "
-    "clamp_min clip copysign cos cosh deg2rad digamma divide eq erf erfc erfinv exp2 expm1 fix float_power fmod frac gcd "
-    "ge greater greater_equal gt heaviside hypot i0 lcm ldexp le less less_equal lgamma log10 log1p log2 logical_and "
-    "logical_not logical_or logical_xor logit lt multiply mvlgamma nan_to_num ne negative nextafter not_equal polygamma "
-    "rad2deg reciprocal rsqrt sgn sign sin sinc sinh square subtract tan true_divide trunc xlogy"
-).split():
+_OVERWRITING = (
+    "absolute acos acosh addbmm addmm addmv addr arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh "
+    "atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift "
+    "bitwise_xor clamp_max clamp_min clip copysign cos cosh deg2rad digamma divide eq erf erfc erfinv exp2 expm1 "
+    "fix fmod frac gcd ge greater greater_equal gt heaviside hypot i0 lcm ldexp le less less_equal "
+    "lgamma log10 log1p log2 logical_and logical_not logical_or logical_xor logit lt multiply mvlgamma nan_to_num "
+    "ne negative nextafter not_equal polygamma rad2deg reciprocal rsqrt sgn sign sin sinc sinh square subtract "
+    "tan true_divide trunc xlogy"
+)
+for _name in _OVERWRITING.split():
     setattr(Methods, f"{_name}_", in_place(vars(Methods)[_name]))
-Methods.__ilshift__, Methods.__irshift__ = Methods.bitwise_left_shift_, Methods.bitwise_right_shift_  # type: ignore

@@ -15,7 +15,8 @@ from minigrad.autograd import grad
 from .ops.samples import ROWS, Row
 
 RESHAPING = ("t_", "transpose_", "swapaxes_", "swapdims_", "squeeze_", "unsqueeze_", "resize_", "resize_as_")
-IN_PLACE = [row for row in ROWS if hasattr(Tensor, f"{row.op}_") and f"{row.op}_" not in RESHAPING]
+OTHERS = (*RESHAPING, "polygamma_")  # polygamma(n, input) has the tensor behind
+IN_PLACE = [row for row in ROWS if hasattr(Tensor, f"{row.op}_") and f"{row.op}_" not in OTHERS]
 
 
 def outcome(row: Row, sample: Any, in_place: bool) -> Any:
@@ -56,7 +57,7 @@ def test_in_place_is_what_it_is_out_of_place(row: Row) -> None:
             if a is not None:
                 np.testing.assert_array_equal(a, b, err_msg=repr(sample))
         compared += 1
-    assert compared, "no call of this row keeps the shape"
+    assert compared or row.note, "no call of this row keeps the shape"
 
 
 def test_many_methods_have_a_form_in_place() -> None:
@@ -72,14 +73,42 @@ def test_shapes_do_not_change_in_place(name: str) -> None:
     assert hasattr(x, better) and x.shape == (2, 3)
 
 
+@pytest.mark.parametrize("look", ["unfold", "diagonal", "select", "narrow", "T", "tensor_split"])
+def test_views_share_the_record_of_writes(look: str) -> None:
+    """A value that was saved for backward is missed when somebody writes into it through a view."""
+    views = {
+        "unfold": lambda x: x.unfold(1, 2, 1),
+        "diagonal": lambda x: x.diagonal(),
+        "select": lambda x: x.select(0, 1),
+        "narrow": lambda x: x.narrow(1, 0, 2),
+        "T": lambda x: x.T,
+        "tensor_split": lambda x: x.tensor_split(2)[0],
+    }
+    w = minigrad.ones(3, 4, requires_grad=True)
+    x = minigrad.ones(3, 4)
+    view = views[look](x)
+    assert np.shares_memory(view.array, x.array)
+    loss = (w * x).sum()
+    view.fill_(2.0)
+    with pytest.raises(RuntimeError, match=r"fill_\(\)"):
+        loss.backward()
+    other = views[look](x)
+    loss = (views[look](w) * other).sum()
+    x.mul_(3.0)
+    with pytest.raises(RuntimeError, match=r"mul_\(\)"):
+        loss.backward()
+    with pytest.raises(RuntimeError, match="this tensor is a view"):
+        views[look](x).mul_(minigrad.ones((), requires_grad=True))
+
+
 def test_the_first_argument_of_composed_functions_is_called_input() -> None:
     """As in PyTorch; ops take that name, too."""
-    called = {"tensors", "tensor", "condition", "elements", "sorted_sequence", "equation", "y", "x", "shapes"}
+    called = {"tensors", "tensor", "condition", "elements", "sorted_sequence", "y", "x", "shapes"}
+    sheets = {"shape", "indexing", "scattering", "reduction", "cumulative", "sorting", "statistics", "diagonals"}
     checked = 0
     for name, function in vars(minigrad).items():
-        if inspect.isfunction(function) and function.__module__.startswith("minigrad.ops."):
-            first = next(iter(inspect.signature(function).parameters), "input")
-            if function.__module__ not in ("minigrad.ops.promotion", "minigrad.ops.product"):
-                assert first in called | {"input"}, name
-                checked += first == "input"
-    assert checked > 80
+        if inspect.isfunction(function) and function.__module__.removeprefix("minigrad.ops.") in sheets:
+            first = next(iter(inspect.signature(function).parameters))
+            assert first in called | {"input"}, name
+            checked += first == "input"
+    assert checked > 70

@@ -143,7 +143,7 @@ def test_unknown_devices_and_dtypes_are_refused() -> None:
         x.view(minigrad.int32)
     with pytest.raises(TypeError, match="unexpected argument 'dtpye'"):
         x.to(dtpye=minigrad.float64)
-    assert not hasattr(x, "mH") and not hasattr(x, "to_sparse")
+    assert not hasattr(x, "to_dense") and not hasattr(x, "to_sparse")
 
 
 def test_new_tensors_like_this_one() -> None:

@@ -7,13 +7,12 @@ of them.
 from __future__ import annotations
 
 import contextlib
-import linecache
+import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-_OURS = str(Path(__file__).parents[1])
+_OURS = os.path.dirname(os.path.dirname(__file__))
 
 # Called with an op that has just been recorded, the arguments it was called with, and the tensor it made.
 recorded: list[Callable[[Any, tuple[Any, ...], Any], None]] = []
@@ -38,9 +37,11 @@ def looking_on(watchers: list[Any], look: Callable[..., None]) -> Iterator[None]
 
 def users_line() -> str:
     """Return "file.py:12: y = x.log()", the innermost line of the stack that is not minigrad's own."""
+    import linecache  # the standard library's, wanted here only
+
     frame: Any = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     path, number = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(path, number).strip()
-    return f"{Path(path).name}:{number}" + f": {text}" * bool(text)
+    return f"{os.path.basename(path)}:{number}" + f": {text}" * bool(text)

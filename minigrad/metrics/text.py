@@ -30,7 +30,7 @@ class Perplexity(Metric):
     >>> perplexity = Perplexity(ignore_index=-100)
     >>> logits = minigrad.zeros(1, 3, 50)  # no idea, of 50
     >>> perplexity(logits, minigrad.tensor([[7, 8, -100]]))
-    tensor(50.)
+    tensor(50.0000)
     """
 
     higher_is_better = False

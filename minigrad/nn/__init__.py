@@ -306,6 +306,7 @@ _REFUSED = {
     "it is LocalResponseNorm under an older name": {"CrossMapLRN2d"},
     "it is NLLLoss, which takes images too": {"NLLLoss2d"},
     "use Sequential": {"Container"},
+    "CrossEntropyLoss on a Linear layer is exact, and fast up to some 100,000 classes": {"AdaptiveLogSoftmaxWithLoss"},
     "quantised arithmetic is not supported": {"quantized", "quantizable", "qat", "intrinsic"},
 }
 

@@ -293,8 +293,10 @@ class InstanceNorm1d(_InstanceNorm):
     Examples
     --------
     >>> import minigrad
-    >>> minigrad.nn.InstanceNorm1d(1)(minigrad.tensor([[[1.0, 3.0]], [[0.0, 9.0]]])).tolist()
-    [[[-0.9999951124191284, 0.9999951124191284]], [[-0.9999997615814209, 0.9999997615814209]]]
+    >>> minigrad.nn.InstanceNorm1d(1)(minigrad.tensor([[[1.0, 3.0]], [[0.0, 9.0]]]))
+    tensor([[[-1.0000,  1.0000]],
+    <BLANKLINE>
+            [[-1.0000,  1.0000]]])
     """
 
     shapes = {2: "(C, L)", 3: "(N, C, L)"}  # noqa: RUF012

@@ -27,7 +27,7 @@ from minigrad.ops.activation import (
     threshold,
 )
 from minigrad.ops.conversion import clone, transfer
-from minigrad.ops.convolution import col2im, conv_transpose, conv_weight, convolution, im2col
+from minigrad.ops.convolution import col2im, conv, conv_transpose, conv_weight, im2col
 from minigrad.ops.cumulative import (
     cummax,
     cummin,
@@ -72,6 +72,8 @@ from minigrad.ops.elementwise import (
     bitwise_xor,
     ceil,
     clamp,
+    clamp_max,
+    clamp_min,
     cos,
     cosh,
     deg2rad,
@@ -163,7 +165,7 @@ from minigrad.ops.loss import (
     huber,
     softmax_cross_entropy,
 )
-from minigrad.ops.normalization import batch_norm, batch_norm_fixed, layer_norm
+from minigrad.ops.normalization import batch_norm, batch_norm_fixed, channel_affine, layer_norm
 from minigrad.ops.norms import (
     cdist,
     pdist,
@@ -285,15 +287,16 @@ from minigrad.ops.shape import (
     split,
     squeeze,
     stack,
+    t,
     tensor_split,
     tile,
     transpose,
     unbind,
     unflatten,
+    unfold,
     unsqueeze,
     vsplit,
     vstack,
-    windows,
 )
 from minigrad.ops.sorting import (
     argsort,

@@ -238,7 +238,7 @@ def gammaln(x: Array) -> Array:
     outer = (far - 0.5) * (np.log(far) - 1) + (_HALF_LOG_2_PI - 0.5) + _polynomial(_STIRLING, 1 / far**2) / far
     right = np.where(y < 3, inner, outer)
     # gamma(x) gamma(1 - x) = pi / sin(pi x), with x brought near 0 first: sin(pi x) is not 0 at x = 3 (DLMF 5.5.3)
-    left = np.log(math.pi / np.abs(np.sin(math.pi * (x - np.round(x))))) - right
+    left = math.log(math.pi) - np.log(np.abs(np.sin(math.pi * (x - np.round(x))))) - right
     return np.where(np.isinf(x), np.inf, np.where(x < 0.5, left, right))
 
 
@@ -274,7 +274,7 @@ def _zeta(s: Array, q: Array) -> Array:
         y += (q + k) ** -s
     a = q + 10
     power = a**-s
-    y += power * a / (s - 1) + 0.5 * power
+    y += a ** (1 - s) / (s - 1) + 0.5 * power
     term = s * power / a
     for j, c in enumerate(_BERNOULLI):
         y += c * term
@@ -328,7 +328,7 @@ def _bessel(n: int, scaled: bool) -> Callable[..., Array]:
     @_blockwise()
     def function(x: Array) -> Array:
         size = np.abs(x)
-        near, far = np.minimum(size, 12.0), np.maximum(size, 12.0)
+        near, far = np.minimum(size, 12.0), np.clip(size, 12.0, None if scaled else 2000.0)  # e^2000 is inf
         inner = _polynomial(_SERIES[n], near * near)
         outer = _polynomial(_BESSEL_FAR[n], 1 / far) / np.sqrt(far)
         if n == 1:

@@ -3,7 +3,7 @@
 Three ops, and the derivative of each in either of its arguments is one of the other two:
 
 =====================================  =================================================================
-``convolution(x, w)``                  y_o = sum over the window at o of w_k x_i
+``conv(x, w)``                         y_o = sum over the window at o of w_k x_i
 ``conv_transpose(u, w)``               x_i = sum over the windows that i lies in of w_k u_o: its adjoint
 ``conv_weight(x, u)``                  w_k = sum over all o of x_i u_o
 =====================================  =================================================================
@@ -20,17 +20,16 @@ finds them as it wants them, and nobody else need know.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from minigrad.ops.normalization import channels
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
-from minigrad.ops.window import Window
-
-# Columns of up to KEPT bytes are made at once and kept for the backward pass. Larger ones are made again there, and
-# in blocks that stay in the cache.
-KEPT, BLOCK = 1 << 22, 1 << 20
+from minigrad.ops.window import Sizes, Window
 
 # --------------------------------------------------------------------------------------------------------------
 # Windows as a matrix
@@ -44,16 +43,37 @@ def _batch_first(x: Any) -> Any:
     return x.transpose((x.ndim - 1, *range(x.ndim - 1)))
 
 
-def _columns(xp: Any, x: Any, window: Window, groups: int = 1) -> Any:
+BLOCK = 1 << 21  # bytes of columns at a time: they are used at once, while they are in the cache
+_scratch = threading.local()
+
+
+def _blocks(window: Window, x: Any) -> Iterator[tuple[slice, Window]]:
+    """Cut the outputs into blocks of rows whose columns, windows over x, take about BLOCK bytes."""
+    size = x.nbytes // max(math.prod(window.size), 1) * math.prod(window.kernel + window.out)
+    return window.rows(max(1, window.out[0] * BLOCK // max(size, 1)))
+
+
+def _room(xp: Any, shape: Sizes, dtype: Any) -> Any:
+    """Return an array for columns: the same memory every time, as the system takes long to hand out more."""
+    size = math.prod(shape) * dtype.itemsize
+    if xp is not np or size > 2 * BLOCK:  # CuPy does this by itself
+        return xp.empty(shape, dtype)
+    if not hasattr(_scratch, "memory"):
+        _scratch.memory = np.empty(2 * BLOCK, np.uint8)
+    return _scratch.memory[:size].view(dtype).reshape(shape)
+
+
+def _columns(xp: Any, x: Any, window: Window, groups: int = 1, room: Any = _room) -> Any:
     """Return the windows over x (C, *size, N) as matrices (groups, C / groups * kernel, out * N)."""
     c, n = x.shape[0], x.shape[-1]
-    shape = groups, c // groups * math.prod(window.kernel), math.prod(window.out) * n
-    if window.is_identity():
-        return x.reshape(shape)
-    columns = (xp.empty if window.inside() else xp.zeros)((c, *window.kernel, *window.out, n), x.dtype)
+    if window.is_slice() and room is _room:
+        return _matrices(x[(slice(None), *window.steps()[0][2])], groups)
+    columns = room(xp, (c, *window.kernel, *window.out, n), x.dtype)
+    if not window.inside():
+        columns.fill(0)
     for k, outputs, inputs in window.steps():
         columns[(slice(None), *k, *outputs)] = x[(slice(None), *inputs)]
-    return columns.reshape(shape)
+    return columns.reshape(groups, c // groups * math.prod(window.kernel), math.prod(window.out) * n)
 
 
 def _add_columns(columns: Any, x: Any, window: Window) -> None:
@@ -63,18 +83,10 @@ def _add_columns(columns: Any, x: Any, window: Window) -> None:
         x[(slice(None), *inputs)] += columns[(slice(None), *k, *outputs)]
 
 
-def _blocks(window: Window, x: Any) -> Iterator[tuple[slice, Window]]:
-    """Cut the outputs into blocks for whose columns, windows over x, there is room."""
-    size = x.nbytes // max(math.prod(window.size), 1) * math.prod(window.kernel + window.out)
-    if size <= KEPT or window.is_identity():
-        return iter([(slice(0, window.out[0]), window)])
-    return window.rows(max(1, window.out[0] * BLOCK // size))
-
-
 @op(promote=None)
 def im2col(xp: Any, x: Any, /, window: Window) -> Any:
     """the windows over x (N, C, *size) as columns (N, C * kernel, out);   d = those of dx"""
-    columns = _columns(xp, _batch_last(xp, x), window)
+    columns = _columns(xp, _batch_last(xp, x), window, room=lambda xp, shape, dtype: xp.empty(shape, dtype))
     return _batch_first(columns.reshape(-1, math.prod(window.out), x.shape[0]))
 
 
@@ -94,8 +106,8 @@ col2im.derivative(columns=lambda g, window: im2col(g, window))
 # Convolution
 
 
-@op(promote="exact", keeps=("columns",))
-def convolution(xp: Any, x: Any, weight: Any, bias: Any, /, window: Window, groups: int) -> Any:
+@op(promote="exact", name="convolution")
+def conv(xp: Any, x: Any, weight: Any, bias: Any, /, window: Window, groups: int) -> Any:
     """y_o = b + sum_k w_k x_i;   dx = conv_transpose(g, w), dw = conv_weight(x, g), db = sum of g
 
     x (N, C, *size), weight (O, C / groups, *kernel), y (N, O, *out). With groups the channels of x and y are cut
@@ -105,17 +117,16 @@ def convolution(xp: Any, x: Any, weight: Any, bias: Any, /, window: Window, grou
     y = xp.empty((weight.shape[0], *window.out, x.shape[-1]), x.dtype)
     w = _matrices(weight, groups)
     for rows, block in _blocks(window, x):
-        columns = _columns(xp, x, block, groups)
-        part = _flat(y[:, rows], groups)
-        xp.matmul(w, columns, out=part)
+        part = _matrices(y[:, rows], groups)
+        xp.matmul(w, _columns(xp, x, block, groups), out=part)
         if bias is not None:
             part += bias.reshape(groups, -1, 1)
-    return _batch_first(y), columns if block is window else None
+    return _batch_first(y)
 
 
 @op(promote="exact")
 def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, groups: int) -> Any:
-    """x_i = b + sum_k w_k u_o;   du = convolution(g, w), dw = conv_weight(g, u), db = sum of g
+    """x_i = b + sum_k w_k u_o;   du = conv(g, w), dw = conv_weight(g, u), db = sum of g
 
     u (N, O, *out), weight (O, C / groups, *kernel), x (N, C, *size): back through a convolution.
     """
@@ -123,7 +134,11 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
     x = xp.zeros((weight.shape[1] * groups, *window.size, u.shape[-1]), u.dtype)
     w = _matrices(weight, groups).swapaxes(1, 2)
     for rows, block in _blocks(window, x):
-        _add_columns(_product(xp, w, _flat(u[:, rows], groups)), x, block)
+        part = _matrices(u[:, rows], groups)
+        columns = _room(xp, (groups, w.shape[1], part.shape[2]), u.dtype)
+        # BLAS takes eight times as long as a multiplication for a column times a row.
+        (xp.matmul if part.shape[1] > 1 else xp.multiply)(w, part, out=columns)
+        _add_columns(columns, x, block)
     if bias is not None:
         x += bias.reshape(-1, *(1,) * (x.ndim - 1))
     return _batch_first(x)
@@ -131,66 +146,30 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
 
 @op(promote="exact")
 def conv_weight(xp: Any, x: Any, u: Any, /, window: Window, groups: int) -> Any:
-    """w_k = sum_o x_i u_o;   dx = conv_transpose(u, g), du = convolution(x, g)"""
-    return _weight(xp, _batch_last(xp, x), _batch_last(xp, u), window, groups)
-
-
-def _matrices(weight: Any, groups: int) -> Any:
-    return weight.reshape(groups, weight.shape[0] // groups, math.prod(weight.shape[1:]))
-
-
-def _flat(y: Any, groups: int) -> Any:
-    """Return y (O, *out, N) as matrices (groups, O / groups, out * N)."""
-    return y.reshape(groups, y.shape[0] // groups, math.prod(y.shape[1:]))
-
-
-def _product(xp: Any, a: Any, b: Any) -> Any:
-    return a * b if a.shape[2] == 1 else xp.matmul(a, b)  # BLAS takes eight times as long for a column times a row
-
-
-def _weight(xp: Any, x: Any, u: Any, window: Window, groups: int) -> Any:
+    """w_k = sum_o x_i u_o;   dx = conv_transpose(u, g), du = conv(x, g)"""
+    x, u = _batch_last(xp, x), _batch_last(xp, u)
     w: Any = 0  # transposed: BLAS is faster at a product with the longer side in front
     for rows, block in _blocks(window, x):
-        w = w + xp.matmul(_columns(xp, x, block, groups), _flat(u[:, rows], groups).swapaxes(1, 2))
+        w = w + xp.matmul(_columns(xp, x, block, groups), _matrices(u[:, rows], groups).swapaxes(1, 2))
     return w.swapaxes(1, 2).reshape(u.shape[0], x.shape[0] // groups, *window.kernel)
 
 
-convolution.derivative(
+def _matrices(x: Any, groups: int) -> Any:
+    """Return x (C, ...) as matrices (groups, C / groups, ...)."""
+    return x.reshape(groups, x.shape[0] // groups, math.prod(x.shape[1:]))
+
+
+conv.derivative(
     x=lambda g, weight, window, groups: conv_transpose(g, weight, None, window, groups),
     weight=lambda g, x, window, groups: conv_weight(x, g, window, groups),
     bias=lambda g: sum_(g, channels(g.ndim)),
 )
 conv_transpose.derivative(
-    u=lambda g, weight, window, groups: convolution(g, weight, None, window, groups),
+    u=lambda g, weight, window, groups: conv(g, weight, None, window, groups),
     weight=lambda g, u, window, groups: conv_weight(g, u, window, groups),
     bias=lambda g: sum_(g, channels(g.ndim)),
 )
 conv_weight.derivative(
     x=lambda g, u, window, groups: conv_transpose(u, g, None, window, groups),
-    u=lambda g, x, window, groups: convolution(x, g, None, window, groups),
+    u=lambda g, x, window, groups: conv(x, g, None, window, groups),
 )
-
-
-@convolution.raw_derivative
-def _convolution_raw(
-    xp: Any, wanted: Any, g: Any, x: Any, weight: Any, columns: Any, window: Window, groups: int
-) -> Any:
-    # The three shares in one pass over the blocks, with the columns of the forward if it kept them.
-    g = _batch_last(xp, g)
-    dx = xp.zeros((*x.shape[1:], x.shape[0]), x.dtype) if wanted[0] else None
-    if columns is None:
-        x = _batch_last(xp, x)
-    w = _matrices(weight, groups).swapaxes(1, 2)
-    dw: Any = 0
-    for rows, block in _blocks(window, x):
-        part = _flat(g[:, rows], groups)
-        if wanted[1]:
-            seen = _columns(xp, x, block, groups) if columns is None else columns
-            dw = dw + xp.matmul(seen, part.swapaxes(1, 2))
-        if wanted[0]:
-            _add_columns(_product(xp, w, part), dx, block)
-    return [
-        None if dx is None else _batch_first(dx),
-        dw.swapaxes(1, 2).reshape(weight.shape) if wanted[1] else None,
-        g.sum(axis=tuple(range(1, g.ndim))) if wanted[2] else None,
-    ]

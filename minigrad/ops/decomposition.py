@@ -274,7 +274,10 @@ class Eigh(NamedTuple):
 
 @op(promote=None)
 def _eigh(xp: Any, A: Any, /, UPLO: str) -> Any:
-    """l and V with A = V diag(l) V^T;   dA = V (dl on the diagonal, (V^T dV)_ij / (l_j - l_i) elsewhere) V^T"""
+    """l and V with A = V diag(l) V^T;   dA = V (dl on the diagonal, (t_ij - t_ji) / 2 (l_j - l_i) elsewhere) V^T
+
+    with t = V^T dV. It is symmetric, as A is.
+    """
     check_matrices("linalg.eigh", A)
     if UPLO not in ("L", "U"):
         raise RuntimeError(f"linalg.eigh: expected UPLO 'L' or 'U', the triangle that is looked at, got {UPLO!r}")
@@ -286,8 +289,8 @@ def _eigh_rule(g: Any, y: Any, A_shape: Any) -> Any:
     n = A_shape[-1]
     values, V = _unpack(y, (n,), (n, n))
     g_values, gV = _unpack(g, (n,), (n, n))
-    turned = with_diagonal(matmul(mT(V), gV), 0.0)
-    core = with_diagonal(_ratio(turned, unsqueeze(values, -2) - unsqueeze(values, -1)), g_values)
+    t = matmul(mT(V), gV)
+    core = with_diagonal(0.5 * _ratio(t - mT(t), unsqueeze(values, -2) - unsqueeze(values, -1)), g_values)
     return matmul(matmul(V, core), mT(V))
 
 
@@ -405,7 +408,7 @@ def lstsq(input: Any, b: Any, rcond: float | None = None, *, driver: str | None 
     >>> import minigrad
     >>> A = minigrad.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])  # a line through three points
     >>> minigrad.linalg.lstsq(A, minigrad.tensor([1.0, 3.0, 5.0])).solution
-    tensor([1., 2.])
+    tensor([1.0000, 2.0000])
     """
     A, B, driver = input, b, driver or "gelsy"
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):

@@ -578,3 +578,13 @@ clamp.derivative(
     min=lambda g, x, min, max: where(lt(x, min) if max is None else logical_and(lt(x, min), lt(min, max)), g, 0.0),
     max=lambda g, x, min, max: where(gt(x, max) if min is None else logical_or(gt(x, max), gt(min, max)), g, 0.0),
 )
+
+
+def clamp_min(input: Any, min: Any) -> Any:
+    """Return the entries, those below ``min`` raised to it."""
+    return clamp(input, min)
+
+
+def clamp_max(input: Any, max: Any) -> Any:
+    """Return the entries, those above ``max`` lowered to it."""
+    return clamp(input, None, max)

@@ -77,12 +77,33 @@ def getitem(xp: Any, x: Any, /, index: Any) -> Any:
 @op(promote=None)
 def place(xp: Any, v: Any, /, index: Any, shape: tuple[int, ...]) -> Any:
     """zeros of a shape with v added at index;   dv = d[index]"""
+    ahead, array = _slices_before(index)
+    if array is not None and v.shape == (*shape[:ahead], *array.shape, *shape[ahead + 1 :]):
+        n, width = shape[ahead], math.prod(shape[ahead + 1 :])
+        blocks = xp.arange(math.prod(shape[:ahead])).reshape(-1, 1, 1) * n
+        return _added_up(xp, (blocks + array.reshape(1, -1, 1) % n) * width + xp.arange(width), v, shape)
     out = xp.zeros(shape, v.dtype)
     if _has_integers(index):
         xp.add.at(out, index, v)  # out[index] += v would count a repeated entry once
     else:
         out[index] = v
     return out
+
+
+def _slices_before(index: Any) -> tuple[int, Any]:
+    """Return k and the array of an index such as x[:, :, array], with k whole slices; 0 and None for all others."""
+    *slices, last = index if isinstance(index, tuple) and index else (index,)
+    if all(part == slice(None) for part in slices if isinstance(part, slice)) and _has_integers(last):
+        if all(isinstance(part, slice) for part in slices):
+            return len(slices), last
+    return 0, None
+
+
+def _added_up(xp: Any, places: Any, v: Any, shape: tuple[int, ...]) -> Any:
+    """Return zeros with v added at places in row-major order: NumPy adds numbers five times as fast as it adds rows."""
+    out = xp.zeros(math.prod(shape), v.dtype)
+    xp.add.at(out, places.reshape(-1), v.reshape(-1))
+    return out.reshape(shape)
 
 
 getitem.derivative(x=lambda g, x_shape, index: place(g, index, x_shape))
@@ -124,6 +145,16 @@ def coordinates(index: Any, dim: int) -> tuple[Any, ...]:
     return tuple(index if d == dim else grids[d] for d in range(index.ndim))
 
 
+def flat_places(xp: Any, index: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """Return where these entries stand among all of an array of that shape, in row-major order."""
+    steps = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+    places = index.astype(np.int64) * steps[dim] if shape else index * 0
+    for d, n in enumerate(index.shape):
+        if d != dim:
+            places += xp.arange(n).reshape((n,) + (1,) * (index.ndim - d - 1)) * steps[d]
+    return places
+
+
 @op(promote=None)
 def gather(xp: Any, x: Any, dim: Any, index: Any, /) -> Any:
     """y[i, j] = x[index[i, j], j] for dim 0, x[i, index[i, j]] for dim 1;   dx adds up where it was read"""
@@ -133,15 +164,13 @@ def gather(xp: Any, x: Any, dim: Any, index: Any, /) -> Any:
     if any(index.shape[d] > x.shape[d] for d in range(index.ndim) if d != dim):
         raise ValueError(f"expected an index no longer than x, but along dim {dim}")
     refuse_outside("gather", index, x.shape[dim] if x.ndim else 1)
-    return x[coordinates(index, dim)]
+    return x.reshape(-1).take(flat_places(xp, index, dim, x.shape))
 
 
 @op(promote=None)
 def spread(xp: Any, v: Any, dim: Any, index: Any, /, shape: tuple[int, ...]) -> Any:
     """zeros of a shape with v[i, j] added at [index[i, j], j] for dim 0;   dv = gather of d"""
-    out = xp.zeros(shape, v.dtype)
-    xp.add.at(out, coordinates(index, wrap_dim(dim, len(shape))), v)
-    return out
+    return _added_up(xp, flat_places(xp, index, wrap_dim(dim, len(shape)), shape), v, shape)
 
 
 gather.derivative(x=lambda g, x_shape, dim, index: spread(g, dim, index, x_shape))

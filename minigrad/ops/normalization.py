@@ -1,7 +1,7 @@
 """Op sheet: normalisation. Entries are brought to mean 0 and variance 1, together with those they are measured with.
 
-``batch_norm`` measures each channel over the batch, ``layer_norm`` each sample over its last dimensions. Group norm,
-instance norm and RMS norm, in ``nn.functional``, are these two on other shapes.
+``batch_norm`` measures each channel over the batch, ``layer_norm`` each sample over its last dimensions. Group norm and
+instance norm, in ``nn.functional``, are batch norm on other shapes, and RMS norm is layer norm without the mean.
 """
 
 from __future__ import annotations
@@ -115,13 +115,36 @@ def _batch_norm_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any, m: Any, r
     return [dx, g_x_hat_sum, g_sum]
 
 
+@op(promote="exact")
+def channel_affine(xp: Any, x: Any, weight: Any, bias: Any, /) -> Any:
+    """w x + b, with a w and a b for each channel, dim 1 of x;   dx = w g, dw = sum g x, db = sum g"""
+    y = x.copy() if weight is None else x * per_channel(weight, x.ndim)
+    if bias is not None:
+        y += per_channel(bias, x.ndim)
+    return y
+
+
+channel_affine.derivative(
+    x=lambda g, weight: g if weight is None else g * per_channel(weight, g.ndim),
+    weight=lambda g, x: sum_(g * x, channels(x.ndim)),
+    bias=lambda g: sum_(g, channels(g.ndim)),
+)
+
+
+@channel_affine.raw_derivative
+def _channel_affine_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any) -> Any:
+    dx = None
+    if wanted[0]:
+        dx = g.copy() if weight is None else g * per_channel(weight, g.ndim)
+    return [dx, _channel_sums(xp, g, x) if wanted[1] else None, _channel_sums(xp, g) if wanted[2] else None]
+
+
 def batch_norm_fixed(x: Any, m: Any, v: Any, weight: Any, bias: Any, eps: float) -> Any:
     """Normalise with given statistics, as in evaluation: an affine map of each channel."""
     scale = rsqrt(v + eps)
     if weight is not None:
         scale = scale * weight
-    shift = -m * scale if bias is None else bias - m * scale
-    return x * per_channel(scale, x.ndim) + per_channel(shift, x.ndim)
+    return channel_affine(x, scale, -m * scale if bias is None else bias - m * scale)
 
 
 # --------------------------------------------------------------------------------------------------------------

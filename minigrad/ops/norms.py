@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.ops import reduction
 from minigrad.ops.decomposition import svdvals
-from minigrad.ops.elementwise import absolute, div, eq, logical_or, ne, power, sign, where
+from minigrad.ops.elementwise import absolute, div, eq, logical_or, power, sign, square, where
 from minigrad.ops.linalg import LinAlgError, inv, mT
 from minigrad.ops.op import cast, op
 from minigrad.ops.product import matmul
@@ -59,7 +59,7 @@ def vector_norm(x: Any, ord: float = 2, dim: Dims = None, keepdim: bool = False,
     if ord == 1:
         return sum_(absolute(x), dim, keepdim)
     if ord == 0:
-        return sum_(cast(ne(x, 0), x.dtype), dim, keepdim)
+        return sum_(square(sign(x)), dim, keepdim)
     if isinstance(ord, str):
         raise RuntimeError(f"linalg.vector_norm: expected a number, got {ord!r}; see linalg.matrix_norm")
     return _power_norm(x, ord, dim, keepdim)

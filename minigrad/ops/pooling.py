@@ -97,18 +97,20 @@ max_pool.derivative(x=_max_pool_rule)
 def _max_pool_raw(xp: Any, wanted: Any, g: Any, x: Any, y: Any, window: Window) -> Any:
     # The first entry that is not smaller than the largest gets g and closes its window: without any index. (Where the
     # largest is NaN nothing is smaller, and the first entry gets it; the plain rule gives it to the NaN.)
+    if g.strides != y.strides:  # arrays that lie in memory in different orders are slow together
+        g, given = xp.empty_like(y), g
+        g[...] = given
     dx = xp.zeros_like(x)
     unclaimed = xp.ones_like(y, dtype=bool)
     apart = window.apart()
     for _, outputs, inputs in window.steps():
+        share, waiting = dx[(..., *inputs)], unclaimed[(..., *outputs)]
         smaller = x[(..., *inputs)] < y[(..., *outputs)]
-        waiting = unclaimed[(..., *outputs)]
-        share = g[(..., *outputs)] * (waiting > smaller)
-        xp.logical_and(waiting, smaller, out=waiting)
         if apart:
-            dx[(..., *inputs)] = share
+            xp.multiply(g[(..., *outputs)], waiting > smaller, out=share)
         else:
-            dx[(..., *inputs)] += share
+            share += g[(..., *outputs)] * (waiting > smaller)
+        xp.logical_and(waiting, smaller, out=waiting)
     return [dx]
 
 

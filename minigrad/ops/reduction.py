@@ -311,7 +311,9 @@ def norm(input: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool 
         return sum_(abs(input), dim, keepdim)
     if p == 0:
         return sum_(where(eq(input, 0), input * 0, input * 0 + 1), dim, keepdim)
-    return power(sum_(power(abs(input), p), dim, keepdim), 1 / p)
+    total = sum_(power(abs(input), p), dim, keepdim)
+    nothing = eq(total, 0)  # the slope of the root is infinite there, and that of what is under it 0
+    return where(nothing, 0.0, power(where(nothing, 1.0, total), 1 / p))
 
 
 def dist(input: Any, other: Any, p: float = 2) -> Any:

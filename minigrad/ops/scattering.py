@@ -16,6 +16,7 @@ from minigrad.backend import array_module
 from minigrad.ops.elementwise import add, div, eq, floor_divide, gt, maximum, mul, where
 from minigrad.ops.indexing import (
     coordinates,
+    flat_places,
     gather,
     getitem,
     place,
@@ -157,9 +158,8 @@ def _product_at(src: Any, dim: int, index: Any, arrivals: Any) -> Any:
     before it in its run, so that the last one has them all: no division, so zeros are nothing special.
     """
     shape = tuple(arrivals.shape)
-    steps = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
     xp = array_module(index)
-    target = (xp.zeros_like(index) + sum(c * n for c, n in zip(coordinates(index, dim), steps, strict=True))).ravel()
+    target = flat_places(xp, index, dim, shape).ravel()
     order = target.argsort(kind="stable")
     target, running = target[order], getitem(ravel(src), order)
     by = 1

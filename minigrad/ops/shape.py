@@ -9,13 +9,15 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad.autograd.node import TensorBase
 from minigrad.ops.op import NUMPY_NAMES, Variadic, broadcast_to, op
 
 Dims = int | Sequence[int] | None
+Result = TypeVar("Result")
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -52,11 +54,11 @@ def shape_from(sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
         raise TypeError(f"expected a shape of integers, got {sizes}") from None
 
 
-def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
+def numpy_names(function: Callable[..., Result]) -> Callable[..., Result]:
     """Let a function take ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as ops do; decorator."""
 
     @functools.wraps(function)
-    def renaming(*args: Any, **kwargs: Any) -> Any:
+    def renaming(*args: Any, **kwargs: Any) -> Result:
         if kwargs:
             kwargs = {NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
         return function(*args, **kwargs)
@@ -143,6 +145,13 @@ def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence
     return permute(input, tuple(order))
 
 
+def t(input: Any) -> Any:
+    """Return the transpose of a matrix; a vector or a number is its own."""
+    if len(input.shape) > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got {len(input.shape)}; use transpose(dim0, dim1)")
+    return transpose(input, 0, 1) if len(input.shape) == 2 else input
+
+
 def ravel(input: Any) -> Any:
     """Return all entries in one dimension."""
     return reshape(input, (-1,))
@@ -210,7 +219,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
     (2, 3)
     """
     try:
-        return np.broadcast_shapes(*shapes)  # type: ignore[arg-type]
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         raise RuntimeError(
             f"broadcast_shapes: {', '.join(map(str, shapes))} do not go together: counted from the last one, sizes "
@@ -256,7 +265,7 @@ def repeat(input: Any, repeats: Sequence[int]) -> Any:
 # Sliding windows
 
 
-@op(promote=None, view=True)
+@op(promote=None)
 def windows(xp: Any, x: Any, /, dimension: int, size: int, step: int) -> Any:
     """all runs of size entries along dimension, every step-th one, as a last dimension;   dx adds up the overlaps"""
     dim = wrap_dim(dimension, x.ndim)
@@ -285,6 +294,20 @@ def overlap_add(xp: Any, v: Any, /, dimension: int, size: int, step: int, shape:
 windows.derivative(x=lambda g, x_shape, dimension, size, step: overlap_add(g, dimension, size, step, x_shape))
 overlap_add.derivative(v=lambda g, dimension, size, step: windows(g, dimension, size, step))
 
+
+def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
+    """Return all runs of ``size`` entries along ``dimension``, every ``step``-th one, as a last dimension: a view.
+
+    >>> import minigrad
+    >>> minigrad.arange(5).unfold(0, 3, 1).tolist()
+    [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    """
+    y = windows(input, dimension, size, step)
+    if isinstance(y, TensorBase):  # NumPy does not tell whose memory it is, so ``view=True`` would not notice
+        y._writes, y.is_view = input.writes(), True
+    return y
+
+
 # --------------------------------------------------------------------------------------------------------------
 # Joining and splitting
 
@@ -293,9 +316,6 @@ overlap_add.derivative(v=lambda g, dimension, size, step: windows(g, dimension, 
 def concatenate(xp: Any, *tensors: Any, dim: int, sizes: Sequence[int]) -> Any:
     """arrays one after the other along dim;   each gets the slice of g that it became"""
     return xp.concatenate(tensors, axis=dim)
-
-
-concatenate.derivative(lambda i: lambda g, dim, sizes: narrow(g, dim, sum(sizes[:i]), sizes[i]))
 
 
 @numpy_names
@@ -353,6 +373,9 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
             f"narrow: entries {start} to {start + length} do not lie within the {input.shape[dim]} of dim {dim}"
         )
     return input[(slice(None),) * dim + (slice(start, start + length),)]
+
+
+concatenate.derivative(lambda i: lambda g, dim, sizes: narrow(g, dim, sum(sizes[:i]), sizes[i]))
 
 
 @numpy_names

@@ -58,9 +58,9 @@ class Window(NamedTuple):
         """Whether no two windows share an input, along ``dims`` or at all."""
         return all(self.stride[d] > self.dilation[d] * (self.kernel[d] - 1) for d in dims or range(len(self.size)))
 
-    def is_identity(self) -> bool:
-        """Whether output o has just input o in its window."""
-        return self.size == self.out and not any(self.padding) and math.prod(self.kernel + self.stride) == 1
+    def is_slice(self) -> bool:
+        """Whether a window has one entry and the next one has the next: the outputs are a slice of the inputs."""
+        return math.prod(self.kernel + self.stride) == 1 and self.inside()
 
     def rows(self, n: int) -> Iterator[tuple[slice, Window]]:
         """Cut the output into blocks of ``n`` along its first dimension: each is a window with less output."""

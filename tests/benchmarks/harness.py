@@ -73,6 +73,8 @@ class Row:
 def measure(workload: Workload, rounds: int, seconds: float) -> Row:
     """Hold the contestants equal, then time them in turns of about `seconds`."""
     contestants, skipped = agreeing_contestants(workload)
+    gc.collect()
+    gc.freeze()  # PyTorch and JAX leave a million objects, which the collector would look through in everybody's turn
     times: dict[str, list[float]] = {contestant: [] for contestant in contestants}
     others, start = others_seconds(), perf_counter()
     for round_ in range(rounds):

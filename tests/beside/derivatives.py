@@ -12,6 +12,14 @@ import minigrad
 
 Array = np.ndarray[Any, Any]
 
+# What programs about images begin with: two images of two channels, three kernels, a vector, places in the images.
+IMAGES = (
+    "a, w = (torch.tensor(np.sin(1.7 * np.arange(n)).reshape(s).astype('float32')) "
+    "for n, s in ((80, (2, 2, 5, 4)), (36, (3, 2, 3, 2))));"
+    "c = torch.tensor([0.5, -1.0, 2.0]);"
+    "g = torch.tensor(np.sin(2.3 * np.arange(48)).reshape(2, 4, 3, 2).astype('float32'));"
+)
+
 
 def drawn(*shapes: tuple[int, ...]) -> list[Array]:
     draw = np.random.default_rng(3)
@@ -36,9 +44,7 @@ def assert_same_derivatives(
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10, err_msg=str(case))
 
 
-def assert_same_layer(
-    torch: types.ModuleType, make: Callable[[Any], Any], shape: tuple[int, ...], output: Callable[[Any], Any] | None = None
-) -> None:
+def assert_same_layer(torch: types.ModuleType, make: Callable[[Any], Any], shape: tuple[int, ...]) -> None:
     """Compare a layer, made by ``make(nn)``: repr, attributes, state, outputs, gradients of input and parameters."""
     ours, theirs = make(minigrad.nn).double(), make(torch.nn).double()
     assert repr(ours) == repr(theirs)

@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import pytest
 
@@ -165,3 +166,72 @@ def test_state_goes_where_the_batches_are():
         metric.reset()
         metric(x, x)
         assert metric.compute().item() == 0.0
+
+
+class Spread(Metric):
+    """One whose states do not simply add up, so that a batch is counted twice: by itself and for the whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_state("low", minigrad.tensor(float("inf")))
+        self.add_state("high", minigrad.tensor(float("-inf")), "max", persistent=True)
+
+    def update(self, x, fail=False):
+        self.low = minigrad.minimum(self.low, x.min())
+        if fail and self.update_called:
+            raise KeyError("late")
+        self.high = minigrad.maximum(self.high, x.max())
+
+    def compute(self):
+        return (self.high - self.low).item()
+
+
+def test_states_without_a_rule_are_counted_twice():
+    metric = Spread()
+    assert metric(minigrad.tensor([1.0, 4.0])) == 3.0
+    assert metric(minigrad.tensor([10.0, 12.0])) == 2.0
+    assert (metric.compute(), metric.update_count) == (11.0, 2)
+    with pytest.raises(KeyError, match="late"):
+        metric(minigrad.tensor([100.0]), fail=True)
+    assert (metric.compute(), metric.update_count) == (11.0, 2)
+
+
+def test_what_is_persistent_is_saved():
+    metric = Spread()
+    metric.update(minigrad.tensor([1.0, 4.0]))
+    saved = metric.state_dict(prefix="spread.")
+    assert {name: x.item() for name, x in saved.items()} == {"spread.high": 4.0}
+    metric.persistent(True)
+    saved = metric.state_dict()
+    assert set(saved) == set(metric.metric_state) == {"low", "high"}
+    metric.update(minigrad.tensor([9.0]))
+    assert saved["high"].item() == 4.0
+    other = Spread()
+    other.persistent(True)
+    other.load_state_dict(saved)
+    assert other.compute() == 3.0
+    with pytest.raises(RuntimeError, match=r"Spread\.load_state_dict: expected \['high'\], got \['high', 'low'\]"):
+        Spread().load_state_dict(saved)
+    loose = Spread()
+    loose.load_state_dict({}, strict=False)
+    assert not loose.update_called
+
+
+def test_lists_are_saved_too():
+    metric = Everything()
+    metric.persistent(True)
+    metric.update(minigrad.tensor([1.0]))
+    other = Everything()
+    other.persistent(True)
+    other.load_state_dict(metric.state_dict())
+    metric.update(minigrad.tensor([2.0]))
+    assert other.compute()[0] == [1.0]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, Metric.clone, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_go_on_by_themselves(copied):
+    metric = minigrad.metrics.MeanSquaredError()
+    metric.update(minigrad.ones(1), minigrad.zeros(1))
+    other = copied(metric)
+    other.update(minigrad.tensor([3.0]), minigrad.zeros(1))
+    assert (metric.compute().item(), other.compute().item()) == (1.0, 5.0)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import inspect
 import itertools
 import types
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import beside
 import numpy as np
 import pytest
 import strict_cupy
-from beside.derivatives import assert_same_derivatives, assert_same_layer, drawn
+from beside.derivatives import IMAGES, assert_same_derivatives, assert_same_layer, drawn
 
 import minigrad
 from minigrad import nn
 from minigrad.autograd import gradcheck, gradgradcheck
 from minigrad.nn import functional as F
-from minigrad.ops import convolution as op
+from minigrad.ops import convolution as sheet
 from minigrad.ops.window import window_over
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +33,7 @@ def torch() -> types.ModuleType:
 
 @pytest.mark.parametrize("topic", PROGRAMS)
 def test_the_same_as_pytorch(topic: str, torch: types.ModuleType) -> None:
-    assert not list(beside.differences(PROGRAMS[topic], torch))
+    assert not list(beside.differences([IMAGES + program for program in PROGRAMS[topic]], torch))
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -103,28 +104,39 @@ def test_without_pytorch_gradients_are_right_too() -> None:
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_blocks_of_rows_give_the_same(groups: int, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [((3, 2), 1, 1), ((3, 2), 2, 1), ((1, 1), 1, 0)])
+def test_blocks_of_rows_give_the_same(
+    kernel: tuple[int, int], stride: int, padding: int, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Large convolutions make their columns in blocks, forward and backward."""
 
     def step() -> list[Array]:
-        arrays = drawn((3, 2, 9, 5), (4, 2 // groups, 3, 2), (4,))
+        arrays = drawn((3, 2, 9, 5), (4, 2 // groups, *kernel), (4,))
         x, w, b = (minigrad.tensor(a, requires_grad=True) for a in arrays)
-        y = F.conv2d(x, w, b, stride, 1, 1, groups)
-        back = F.conv_transpose2d(y, w, None, stride, 1, 0, groups)
+        y = F.conv2d(x, w, b, stride, padding, 1, groups)
+        back = F.conv_transpose2d(y, w, None, stride, padding, 0, groups)
         first = minigrad.autograd.grad((back * back).sum(), [x, w, b], create_graph=True)
         second = minigrad.autograd.grad(sum((g * g).sum() for g in first), [x, w, b], retain_graph=True)
         back.sum().backward()
         return [a.detach().numpy() for a in (y, back, *first, *second, x.grad, w.grad, b.grad)]
 
     whole = step()
-    window = window_over("window", (9, 5), (3, 2), (stride, stride), (1, 1), (1, 1))
-    monkeypatch.setattr(op, "KEPT", 0)
-    monkeypatch.setattr(op, "BLOCK", 3000)
-    blocks = list(op._blocks(window, np.zeros((2, 9, 5, 3))))
+    window = window_over("window", (9, 5), kernel, (stride, stride), (padding, padding), (1, 1))
+    monkeypatch.setattr(sheet, "BLOCK", 800)
+    blocks = list(sheet._blocks(window, np.zeros((2, 9, 5, 3))))
     assert len(blocks) > 2 and sum(block.out[0] for _, block in blocks) == window.out[0]
     for a, b in zip(whole, step(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_threads_do_not_share_the_memory_for_columns() -> None:
+    xs = [minigrad.tensor(a) for a in drawn(*[(8, 3, 30, 30)] * 4)]
+    (w,) = (minigrad.tensor(a) for a in drawn((5, 3, 3, 3)))
+    expected = [F.conv2d(x, w).numpy() for x in xs]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            for y, z in zip(threads.map(lambda x: F.conv2d(x, w), xs), expected, strict=True):
+                np.testing.assert_array_equal(y.numpy(), z)
 
 
 def test_float32_stays_float32_and_the_gpu_is_not_read() -> None:

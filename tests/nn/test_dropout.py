@@ -1,4 +1,4 @@
-"""Dropout and its variants: what is dropped, how often, what the rest is multiplied by, and PyTorch's rules of shape."""
+"""Dropout and its variants: what is dropped, how often, by what the rest is multiplied, and PyTorch's shape rules."""
 
 import inspect
 import math

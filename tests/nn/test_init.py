@@ -1,9 +1,11 @@
 """First values: bounds, spreads, shapes, repeatability."""
 
+import inspect
 import math
 
 import numpy as np
 import pytest
+import strict_cupy
 
 import minigrad
 from minigrad import nn
@@ -20,6 +22,7 @@ RANDOM = [
     init.kaiming_uniform_,
     init.kaiming_normal_,
     init.orthogonal_,
+    lambda w, generator=None: init.sparse_(w, 0.3, generator=generator),
 ]
 
 
@@ -128,6 +131,50 @@ def test_orthogonal_prefers_no_direction():
     assert np.abs(np.mean(signs, axis=0)).max() < 5 / math.sqrt(400)  # without the signs of r, the diagonal has one
 
 
+def test_sparse():
+    x = init.sparse_(weight(N, 300), 0.25, std=2.0).detach().numpy()
+    assert ((x == 0).sum(0) == 50).all()
+    check_spread(minigrad.tensor(x[x != 0]), 2.0)
+    rows = (x == 0).mean(1)  # no row is zero more often than another
+    assert np.abs(rows - 0.25).max() < 5 * math.sqrt(0.25 * 0.75 / 300)
+    assert (init.sparse_(weight(7, 2), 0.2).array == 0).sum() == 4  # 1.4 zeros a column are 2
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_dirac_passes_the_input_on(groups):
+    w = init.dirac_(weight(6, 3, 5, 4), groups).detach().numpy()
+    assert w.sum() == 3 * groups
+    for group in range(groups):
+        for channel in range(3):
+            assert w[group * 6 // groups + channel, channel, 2, 2] == 1
+
+
+def test_fans_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for shape in ((4, 3), (4, 3, 5), (4, 3, 2, 2)):
+        expected = torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+        assert init._calculate_fan_in_and_fan_out(minigrad.empty(shape)) == expected
+
+
+def test_signatures_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    names = [name for name in vars(torch.nn.init) if name.endswith("_") and not name.startswith("_")]
+    assert {*names, "calculate_gain"} == set(init.__all__)
+    for name in init.__all__:
+        ours, theirs = (inspect.signature(getattr(lib, name)).parameters for lib in (init, torch.nn.init))
+        assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()], name
+
+
+def test_first_values_on_the_gpu():
+    with strict_cupy.installed() as cp:
+        for fill in (*RANDOM, init.ones_, init.eye_, lambda w: init.constant_(w, 3.0)):
+            w = weight(6, 4).cuda()
+            assert fill(w) is w
+            assert isinstance(w.array, cp.ndarray)
+            assert np.isfinite(w.detach().cpu().numpy()).all()
+        assert init.dirac_(minigrad.zeros(4, 2, 3, device="cuda")).sum().item() == 2
+
+
 def test_gains_are_pytorchs():
     torch = pytest.importorskip("torch")
     names = ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose2d", "sigmoid", "tanh", "relu", "leaky_relu"]
@@ -145,6 +192,10 @@ def test_refusals():
         init.xavier_normal_(weight(3))
     with pytest.raises(ValueError, match="kaiming_uniform_: expected mode 'fan_in' or 'fan_out', got 'fan'"):
         init.kaiming_uniform_(weight(3, 3), mode="fan")
+    with pytest.raises(ValueError, match=r"sparse_: expected a sparsity between 0 and 1, got 1.5"):
+        init.sparse_(weight(3, 3), 1.5)
+    with pytest.raises(ValueError, match=r"dirac_: 3 output channels cannot be divided into 2 groups of one size"):
+        init.dirac_(weight(3, 3, 3), 2)
     with pytest.raises(ValueError, match="orthogonal_: expected a tensor with at least 2 dimensions"):
         init.orthogonal_(weight(3))
 

@@ -565,6 +565,11 @@ def test_ctc_lengths_belong_on_the_cpu() -> None:
             F.ctc_loss(x, minigrad.tensor([[1]]).cuda(), minigrad.tensor([3]).cuda(), (1,))
 
 
+def test_adaptive_softmax_is_refused() -> None:
+    with pytest.raises(AttributeError, match=r"has no 'AdaptiveLogSoftmaxWithLoss': CrossEntropyLoss on a Linear"):
+        _ = nn.AdaptiveLogSoftmaxWithLoss
+
+
 # ----------------------------------------------------------------------------------------------------------------
 # Arguments
 

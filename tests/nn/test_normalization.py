@@ -157,7 +157,9 @@ def test_layer_norm_by_hand():
 
 def test_rms_norm_by_hand():
     x = minigrad.tensor([[1.0, 7.0], [0.0, 0.0]])
-    np.testing.assert_allclose(F.rms_norm(x, (2,), minigrad.tensor([1.0, 2.0])).numpy(), [[0.2, 2.8], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        F.rms_norm(x, (2,), minigrad.tensor([1.0, 2.0])).numpy(), [[0.2, 2.8], [0, 0]], rtol=1e-6
+    )
     tiny = F.rms_norm(minigrad.full((2,), 1e-5), (2,))  # 1e-10 beside the eps of float32
     np.testing.assert_allclose(tiny.numpy(), 1e-5 / math.sqrt(1e-10 + 2.0**-23), rtol=1e-6)
 
@@ -246,8 +248,7 @@ def message(kind, call, *args):
 def test_messages_start_with_the_path():
     net = nn.Sequential(nn.LayerNorm(8))
     assert message(RuntimeError, net, minigrad.ones(2, 8, 5)) == (
-        "Sequential.0 (LayerNorm 8): expected input (..., 8), got (2, 8, 5).\n"
-        "  Dim 1 has that size: x.movedim(1, -1)."
+        "Sequential.0 (LayerNorm 8): expected input (..., 8), got (2, 8, 5).\n  Dim 1 has that size: x.movedim(1, -1)."
     )
     assert message(RuntimeError, nn.Sequential(nn.GroupNorm(2, 4)), minigrad.ones(2, 5, 4)) == (
         "Sequential.0 (GroupNorm 2, 4): expected input (N, 4, ...), got (2, 5, 4).\n"
@@ -276,7 +277,13 @@ def test_instance_norm_of_another_width_warns_where_it_does_not_matter():
 
 
 def test_reset_parameters():
-    for layer in (nn.LayerNorm(3), nn.RMSNorm(3), nn.GroupNorm(1, 3), nn.BatchNorm2d(3), nn.InstanceNorm2d(3, affine=True)):
+    for layer in (
+        nn.LayerNorm(3),
+        nn.RMSNorm(3),
+        nn.GroupNorm(1, 3),
+        nn.BatchNorm2d(3),
+        nn.InstanceNorm2d(3, affine=True),
+    ):
         start = {key: x.tolist() for key, x in layer.state_dict().items()}
         for x in layer.state_dict().values():
             x.fill_(7)

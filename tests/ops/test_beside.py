@@ -1,4 +1,4 @@
-"""Sorting, indexing and shapes in one-line programs, run beside PyTorch: values, dtypes, names of arguments, refusals."""
+"""Sorting, indexing and shapes in one-line programs, run beside PyTorch: values, dtypes, argument names, refusals."""
 
 from __future__ import annotations
 

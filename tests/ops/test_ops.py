@@ -363,7 +363,7 @@ def test_beside_pytorch(row: Row, torch: Any) -> None:
         )
         for a, b in zip(ours, theirs, strict=True):
             close(a, b, sample)
-        if sample in row.kinks:
+        if row.beside == "first" or sample in row.kinks:
             continue  # one convention for the slope; what happens to it nearby is nobody's
         arrays = incoming(leaves)
         s = sum((a * tensor_of(h)).sum() for a, h in zip(ours, arrays, strict=True))

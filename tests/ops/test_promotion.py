@@ -83,6 +83,59 @@ def test_functions(a: Any, b: Any, torch: Any) -> None:
         assert minigrad.result_type(a, b) == result.dtype
 
 
+TWO = [
+    *("add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "atan2", "hypot"),
+    *("logaddexp", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"),
+    *("bitwise_and", "bitwise_or", "bitwise_xor"),
+]
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_functions_of_two_and_their_forms_in_place(name: str, torch: Any) -> None:
+    for a, b in (pair.values for pair in PAIRS):
+        try:
+            expected = getattr(torch, name)(as_torch(torch, a), as_torch(torch, b))
+        except (RuntimeError, TypeError, NotImplementedError):
+            continue
+        if name == "pow" and expected.dtype == torch.bool:
+            continue  # int8 in NumPy
+        result = getattr(minigrad, name)(as_tensor(a), as_tensor(b))
+        assert str(result.dtype) == str(expected.dtype).removeprefix("torch."), (a, b)
+        np.testing.assert_allclose(result.array, expected.numpy(), rtol=1e-6)
+        if not isinstance(a, np.ndarray) or not hasattr(torch.Tensor, f"{name}_"):
+            continue
+        try:
+            expected = getattr(as_torch(torch, a), f"{name}_")(as_torch(torch, b))
+        except TypeError:
+            continue  # PyTorch's form in place takes no numbers
+        except RuntimeError:
+            with pytest.raises(RuntimeError):
+                getattr(as_tensor(a), f"{name}_")(as_tensor(b))
+        else:
+            result = getattr(as_tensor(a), f"{name}_")(as_tensor(b))
+            assert str(result.dtype) == str(expected.dtype).removeprefix("torch."), (a, b)
+            np.testing.assert_allclose(result.array, expected.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS)
+def test_joining_and_clamping(a: Any, b: Any, torch: Any) -> None:
+    def same(result: Any, expected: Any) -> None:
+        assert str(result.dtype) == str(expected.dtype).removeprefix("torch.")
+
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape:
+        joined = [as_tensor(a), as_tensor(b)], [as_torch(torch, a), as_torch(torch, b)]
+        same(minigrad.stack(joined[0]), torch.stack(joined[1]))
+        if a.ndim:
+            same(minigrad.cat(joined[0]), torch.cat(joined[1]))
+    if isinstance(a, np.ndarray) and a.dtype != bool:
+        for bounds in ({"min": b}, {"max": b}, {"min": b, "max": b}):
+            in_torch = {name: as_torch(torch, bound) for name, bound in bounds.items()}
+            if isinstance(b, np.ndarray) and b.dtype == bool:
+                continue
+            ours = {name: as_tensor(bound) for name, bound in bounds.items()}
+            same(as_tensor(a).clamp(**ours), as_torch(torch, a).clamp(**in_torch))
+
+
 ONE = [
     *("sum", "prod", "mean", "max", "argmax", "all", "any"),
     *("exp", "sqrt", "abs", "neg", "square", "reciprocal", "sign", "floor", "round", "relu", "sigmoid", "clamp"),

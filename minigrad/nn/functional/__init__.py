@@ -4,8 +4,8 @@
 
 from minigrad.nn.functional.activation import *
 from minigrad.nn.functional.affine import *
-from minigrad.nn.functional.convolution import *
 from minigrad.nn.functional.attention import *
+from minigrad.nn.functional.convolution import *
 from minigrad.nn.functional.ctc import *
 from minigrad.nn.functional.distance import *
 from minigrad.nn.functional.embedding import *

@@ -68,8 +68,8 @@ __all__ = [
 
 def _apply(op: Any, inplace: bool, input: Tensor, *options: Any) -> Tensor:
     if inplace:
-        return overwrite(input, f"{op.__name__}_", op, options, {})  # type: ignore[no-any-return]
-    return op(input, *options)  # type: ignore[no-any-return]
+        return overwrite(input, f"{op.__name__}_", op, options, {})
+    return op(input, *options)
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.ndim == 1:
         weight = weight.reshape((-1,) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight.reshape(())
-    return ops.prelu(input, weight)  # type: ignore[no-any-return]
+    return ops.prelu(input, weight)
 
 
 def rrelu(
@@ -133,7 +133,7 @@ def rrelu(
         raise RuntimeError(f"rrelu: expected a floating tensor, got {x.dtype}; use x.float()")
     draws = (generator or default_generator(device_of(x))).uniform(x.shape, lower, upper, x.dtype)
     slope = array_module(x).where(x > 0, x.dtype.type(1), draws)
-    return overwrite(input, "rrelu_", ops.mul, (slope,), {}) if inplace else ops.mul(input, slope)  # type: ignore[no-any-return]
+    return overwrite(input, "rrelu_", ops.mul, (slope,), {}) if inplace else ops.mul(input, slope)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -183,7 +183,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     ``approximate="tanh"`` takes a tanh that comes within 0.0005 of it. Hendrycks and Gimpel, "Gaussian error linear
     units", 2016.
     """
-    return ops.gelu(input, approximate)  # type: ignore[no-any-return]
+    return ops.gelu(input, approximate)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -268,7 +268,7 @@ def gumbel_softmax(
     gumbel = -xp.log(-xp.log(xp.maximum(u, xp.finfo(x.dtype).tiny)))  # log(0), if U is 0
     soft = ops.softmax((logits + gumbel) / tau, dim)
     if not hard:
-        return soft  # type: ignore[no-any-return]
+        return soft
     y = soft.array
     largest = y.argmax(axis=dim, keepdims=True)
     shape = [-1 if d == dim % max(y.ndim, 1) else 1 for d in range(y.ndim)]

@@ -99,7 +99,7 @@ def convolve(
     groups: int,
 ) -> Tensor:
     """Convolve over ``dims`` dimensions; ``name`` is what errors call it."""
-    _check(name, dims, input, weight, bias, groups, weight.shape[0], 1)
+    _check(name, dims, input, weight, bias, groups)
     c = weight.shape[1] * groups
     if input.shape[-dims - 1] != c:
         raise RuntimeError(f"{name}: {_channels_wanted(dims, c, input)}")
@@ -118,7 +118,7 @@ def convolve(
     else:
         before = sizes(name, "padding", padding, dims, 0)
     window = window_over(name, tuple(x.shape[2:]), kernel, stride, before, dilation)
-    y = ops.convolution(x, weight, bias, window, groups)
+    y = ops.conv(x, weight, bias, window, groups)
     return y if input.ndim == dims + 2 else ops.squeeze(y, 0)
 
 
@@ -129,8 +129,7 @@ def _check(
     weight: Tensor,
     bias: Tensor | None,
     groups: int,
-    out_channels: int,
-    divided: int,
+    transposed: bool = False,
 ) -> None:
     """Refuse what is not of the right rank, and groups that do not divide the weight's first dimension."""
     for x, what in ((input, "input"), (weight, "weight")):
@@ -145,13 +144,14 @@ def _check(
             + " A channel dimension is missing: x.unsqueeze(1)" * (input.ndim == dims)
         )
     if weight.ndim != dims + 2 or 0 in weight.shape:
-        first = ("O, C" if divided else "C, O") + " / groups"
+        first = ("C, O" if transposed else "O, C") + " / groups"
         raise RuntimeError(f"{name}: expected a weight ({first}, {letters} of the kernel), got {tuple(weight.shape)}")
     if groups < 1 or weight.shape[0] % groups:
         raise RuntimeError(
-            f"{name}: groups={groups} must divide the {weight.shape[0]} {'output' if divided else 'input'} channels "
+            f"{name}: groups={groups} must divide the {weight.shape[0]} {'input' if transposed else 'output'} channels "
             f"of the weight {tuple(weight.shape)}"
         )
+    out_channels = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None and tuple(bias.shape) != (out_channels,):
         raise RuntimeError(f"{name}: expected a bias of shape ({out_channels},), got {tuple(bias.shape)}")
 
@@ -251,7 +251,7 @@ def convolve_back(
     dilation: Ints,
 ) -> Tensor:
     """Convolve back over ``dims`` dimensions; ``name`` is what errors call it."""
-    _check(name, dims, input, weight, bias, groups, weight.shape[1] * groups, 0)
+    _check(name, dims, input, weight, bias, groups, transposed=True)
     if input.shape[-dims - 1] != weight.shape[0]:
         raise RuntimeError(f"{name}: {_channels_wanted(dims, weight.shape[0], input)}")
     strides, dilations = sizes(name, "stride", stride, dims), sizes(name, "dilation", dilation, dims)

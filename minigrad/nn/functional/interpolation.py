@@ -188,8 +188,8 @@ def grid_sample(
 ) -> Tensor:
     """Read images (N, C, H, W) off at the places (x, y) of a grid (N, height, width, 2): (N, C, height, width).
 
-    Places are as in :func:`affine_grid`. Gradients go to the images and to the places. Jaderberg et al., "Spatial
-    transformer networks", 2015.
+    Places are as in :func:`affine_grid`. Gradients go to the images and, if bilinear, to the places. Jaderberg et al.,
+    "Spatial transformer networks", 2015.
 
     Parameters
     ----------

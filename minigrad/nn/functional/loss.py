@@ -226,6 +226,8 @@ def nll_loss(
     """
     refuse_legacy("nll_loss", size_average, reduce)
     x, t = check_scores("nll_loss", input, target)
+    if weight is None and reduction == "mean" and _are_plain_labels(x, t, ignore_index):
+        return -ops.mean(ops.gather(input, 1, t.astype(INT64)[:, None]))
     if weight is not None:
         weight = class_weight("nll_loss", weight, x)
     check_labels("nll_loss", x, t, ignore_index)

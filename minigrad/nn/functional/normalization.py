@@ -123,10 +123,10 @@ def instance_norm(
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Normalise groups of channels of each sample of (N, C, ...): layer norm, but with one weight for each channel.
+    """Normalise groups of channels of each sample of (N, C, ...), then scale and shift each channel.
 
-    Between layer norm (one group) and instance norm (as many groups as channels). Wu and He, "Group normalization",
-    2018.
+    It is batch norm of one batch in which every group of every sample is a channel: between layer norm (one group) and
+    instance norm (as many groups as channels). Wu and He, "Group normalization", 2018.
 
     Raises
     ------
@@ -149,12 +149,9 @@ def group_norm(
                 f"group_norm: expected a weight and a bias for each of {shape[1]} channels, got {tuple(v.shape)}"
             )
     size = shape[1] // num_groups * math.prod(shape[2:])
-    y = ops.reshape(ops.layer_norm(ops.reshape(input, (shape[0], num_groups, size)), None, None, 1, eps), shape)
-    if weight is not None:
-        y = y * ops.reshape(weight, (-1,) + (1,) * (len(shape) - 2))
-    if bias is not None:
-        y = y + ops.reshape(bias, (-1,) + (1,) * (len(shape) - 2))
-    return y
+    apart = ops.reshape(input, (1, shape[0] * num_groups, size))
+    y = ops.reshape(ops.batch_norm(apart, None, None, eps), shape)
+    return y if weight is None and bias is None else ops.channel_affine(y, weight, bias)
 
 
 # --------------------------------------------------------------------------------------------------------------

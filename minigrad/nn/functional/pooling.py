@@ -66,7 +66,7 @@ def _window(
 ) -> Window:
     size = check_spatial(name, dims, input)
     kernel, dilation = sizes(name, "kernel_size", kernel_size, dims), sizes(name, "dilation", dilation, dims)
-    stride = sizes(name, "stride", kernel if stride is None or stride == () else stride, dims)
+    stride = sizes(name, "stride", kernel if stride is None else stride, dims)
     padding = sizes(name, "padding", padding, dims, 0)
     if any(2 * p > d * (k - 1) + 1 for k, p, d in zip(kernel, padding, dilation)):
         raise RuntimeError(

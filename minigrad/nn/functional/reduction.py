@@ -15,9 +15,9 @@ __all__: list[str] = []  # for the losses only
 def reduced(loss: Tensor, reduction: str) -> Tensor:
     """Return the mean of the entries, their sum, or the entries themselves."""
     if reduction == "mean":
-        return ops.mean(loss)  # type: ignore[no-any-return]
+        return ops.mean(loss)
     if reduction == "sum":
-        return ops.sum_(loss)  # type: ignore[no-any-return]
+        return ops.sum_(loss)
     if reduction == "none":
         return loss
     raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
@@ -61,7 +61,7 @@ def nan_where(wrong: Any, loss: Tensor) -> Tensor:
     For arrays on a GPU. To raise an error there, one would have to wait for the device in every step; so the error
     shows in the loss instead, which then is NaN, whatever the reduction.
     """
-    return ops.where(wrong, math.nan, loss)  # type: ignore[no-any-return]
+    return ops.where(wrong, math.nan, loss)
 
 
 def refuse_legacy(name: str, size_average: None, reduce: None) -> None:

@@ -215,7 +215,7 @@ def kl_div(
         loss = target * (ops.where(positive, log_t, 0.0) - input)
     if reduction == "batchmean":
         total = ops.sum_(loss)
-        return total / input.shape[0] if input.ndim else total  # type: ignore[no-any-return]
+        return total / input.shape[0] if input.ndim else total
     if reduction == "mean":
         warnings.warn(
             "kl_div: reduction='mean' divides by the number of entries, which is not the divergence; use "

@@ -237,8 +237,9 @@ class CyclicLR(_WithMomentum):
         """Return the height of cycle ``x``, or at step ``x``, as ``scale_mode`` says."""
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
-        scales: dict[str, float] = {"triangular": 1.0, "triangular2": 2.0 ** (1 - x), "exp_range": self.gamma**x}
-        return scales[self.mode]
+        if self.mode == "triangular2":
+            return float(2.0 ** (1 - x))
+        return float(self.gamma**x) if self.mode == "exp_range" else 1.0
 
     def _height(self) -> float:
         cycle = math.floor(1 + self.last_epoch / self.total_size)

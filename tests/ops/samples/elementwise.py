@@ -120,5 +120,7 @@ ROWS = [
         call(T(4), T(4), T(4, low=2.1, high=3.0)), call(T(3, 4), T(4)), call(T(3, 4), None, T(3, 1)), ints="int64",
         kinks=[call(TIES, 2.0, 3.0), call(TIES, 2.0), call(TIES, None, 2.0), call(TIES, BOUNDS),
                call(TIES, None, BOUNDS), call(TIES, BOUNDS, F([2.0, 3.0, 3.0]))]),
+    row("clamp_min", np.maximum, call(T(2, 3), 0.5), call(T(2, 3), T(3)), ints="int64", kinks=[call(TIES, 2.0)]),
+    row("clamp_max", np.minimum, call(T(2, 3), 0.5), call(T(2, 3), T(3)), ints="int64", kinks=[call(TIES, 2.0)]),
 ]
 # fmt: on

@@ -16,6 +16,11 @@ def np_batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
     return y * (1.0 if weight is None else weight.reshape(shape)) + (0.0 if bias is None else bias.reshape(shape))
 
 
+def channel_affine(x: Any, weight: Any, bias: Any) -> Any:  # of NumPy's arrays or PyTorch's tensors
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    return x * (1.0 if weight is None else weight.reshape(shape)) + (0.0 if bias is None else bias.reshape(shape))
+
+
 def np_layer_norm(x: Any, weight: Any, bias: Any, ndim: int, eps: float, centred: bool = True) -> Any:
     dims = tuple(range(x.ndim - ndim, x.ndim))
     c = x - x.mean(axis=dims, keepdims=True) if centred else x
@@ -44,6 +49,9 @@ ROWS = [
     row("layer_norm", np_layer_norm, call(T(2, 3, 4), T(3, 4), T(3, 4), 2, 1e-3, centred=False),
         call(T(4, 3), None, None, 1, 1e-3, False), call(T(5), T(5), None, 1, 1e-3, False), note="not centred",
         torch=torch_layer_norm),
+    row("channel_affine", channel_affine, call(T(4, 3), T(3), T(3)),
+        call(T(2, 3, 2, 2), T(3), None), call(T(2, 3, 4), None, T(3)), call(T(0, 3, 2), T(3), T(3)),
+        torch=channel_affine),
     row("batch_norm_fixed", lambda x, m, v, w, b, eps: (x - m) / np.sqrt(v + eps) * w + b,
         call(T(4, 3), T(3), T(3, **POSITIVE), T(3), T(3), 1e-3),
         torch=lambda x, m, v, w, b, eps: (x - m) / (v + eps).sqrt() * w + b),

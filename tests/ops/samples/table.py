@@ -77,7 +77,7 @@ class Row:
     note: str = ""  # tells two rows of one op apart
     run: Callable[..., Any] | None = None  # how to call it, if not by op(...)
     torch: str | Callable[..., Any] | None = None  # PyTorch's name of it, if another one; or a function of its tensors
-    beside: str = "gradients"  # "values" if PyTorch has no derivative of it
+    beside: str = "gradients"  # "values" if PyTorch has no derivative of it, "first" if no second
     kinks: Sequence[Call] = ()  # compared with PyTorch only: no slope is right there, one is agreed upon
     ints: str = ""  # the dtype that int64 inputs give, if they make sense
     dtype: str = "float32"  # the dtype that float32 inputs give
