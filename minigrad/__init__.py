@@ -355,9 +355,9 @@ equal, allclose = Tensor.equal, Tensor.allclose
 numel, is_floating_point = Tensor.numel, Tensor.is_floating_point
 
 
-def rsub(input: Tensor, other: _typing.Any, *, alpha: _typing.Any = 1) -> Tensor:
+def rsub(input: _typing.Any, other: _typing.Any, *, alpha: _typing.Any = 1) -> _typing.Any:
     """Return other - alpha input."""
-    return other - (input if alpha == 1 else input * alpha)
+    return _typing.cast(Tensor, other - (input if alpha == 1 else input * alpha))
 
 
 def is_tensor(obj: object) -> _builtins.bool:

@@ -111,12 +111,13 @@ IMPOSSIBLE = -1e30  # stands for log(0): -inf - (-inf) would be NaN
 
 @op(promote="exact", apart=("ways",))
 def ctc_paths(xp: Any, emit: Any, ways: Any, /) -> Any:
-    """a[t,s] = emit[t,s] + log(e^a[t-1,s] + e^a[t-1,s-1] + e^a[t-1,s-2]), the total of all paths to s at time t
+    """a[t,s] = emit[t,s] + log(e^a[t-1,s] + e^a[t-1,s-1] + e^a[t-1,s-2]), of all paths to s;   da[t-1,s] = sum over the
+    three a[t,s'] that s leads to, each with the share of a path through s in it
 
     emit (T, N, S) has the log probability of being in state s at time t. A path starts in state 0 or 1, and at each
     step stays, goes on by one, or by two; ``ways`` (3, N, S) says which of the three may lead into a state. The
-    derivative walks the same ways back in time: da[t-1,s] takes from each a[t,s'] that s leads to the share
-    e^a[t-1,s] / (sum of the three) of its gradient. That is the backward recursion of the paper.
+    derivative walks the same ways back in time; a share is e^a[t-1,s] / (sum of the three). That is the backward
+    recursion of the paper.
     """
     a = xp.full_like(emit, IMPOSSIBLE)
     a[0, :, :2] = emit[0, :, :2]

@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.ops import reduction
 from minigrad.ops.decomposition import svdvals
 from minigrad.ops.elementwise import absolute, div, eq, logical_or, power, sign, square, where
+from minigrad.ops.indexing import index_select
 from minigrad.ops.linalg import LinAlgError, inv, mT
 from minigrad.ops.op import cast, op
 from minigrad.ops.product import matmul
@@ -227,5 +228,11 @@ def pdist(input: Any, p: float = 2) -> Any:
         raise RuntimeError(f"pdist: expected a matrix with one point in each row, got shape {tuple(input.shape)}")
     if p < 0:
         raise RuntimeError(f"pdist: expected p >= 0, got {p}")
-    first, second = np.triu_indices(input.shape[0], 1)
-    return vector_norm(input[first] - input[second], p, -1)
+    pairs = _pairs(input)
+    return vector_norm(index_select(input, 0, pairs[0]) - index_select(input, 0, pairs[1]), p, -1)
+
+
+@op(promote=None)
+def _pairs(xp: Any, x: Any, /) -> Any:
+    """i and j of all pairs of rows with i < j, in two rows"""
+    return xp.asarray(np.stack(np.triu_indices(len(x), 1)))

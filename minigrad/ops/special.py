@@ -14,7 +14,23 @@ import numpy as np
 
 from minigrad.backend import cupy_special
 from minigrad.ops import approximation
-from minigrad.ops.elementwise import absolute, clamp, cos, eq, exp, ge, le, log, log1p, logical_and, lt, sign, sin, where
+from minigrad.ops.elementwise import (
+    absolute,
+    clamp,
+    cos,
+    eq,
+    exp,
+    ge,
+    gt,
+    le,
+    log,
+    log1p,
+    logical_and,
+    lt,
+    sign,
+    sin,
+    where,
+)
 from minigrad.ops.op import op
 
 
@@ -71,7 +87,7 @@ def ndtri(xp: Any, x: Any, /) -> Any:
 
 @op(promote="float")
 def log_ndtr(xp: Any, x: Any, /) -> Any:
-    """log P(X < x), also where that is too small for a number;   d = sqrt(2 / pi) / erfcx(-x / sqrt(2)) dx"""
+    """log P(X < x), also where that is too small for a number;   d = e^(-x^2 / 2 - y) / sqrt(2 pi) dx"""
     return _special(xp).log_ndtr(x)
 
 
@@ -89,7 +105,17 @@ erfcx.derivative(x=lambda g, x, y: g * (2 * x * y - _SLOPE))
 erfinv.derivative(x=lambda g, y: g * (exp(y * y) / _SLOPE))
 ndtr.derivative(x=lambda g, x: g * (math.sqrt(0.5 / math.pi) * _bell(x, -0.5)))
 ndtri.derivative(x=lambda g, y: g * (math.sqrt(2 * math.pi) * exp(0.5 * (y * y))))
-log_ndtr.derivative(x=lambda g, x: g * (math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5))))
+
+
+def _log_ndtr_rule(g: Any, x: Any) -> Any:
+    # The density divided by ndtr; where that is tiny, the same after e^(-x^2 / 2) has been cancelled.
+    right = gt(x, 0)
+    z, x = where(right, x, 0.0), where(right, 0.0, x)
+    high = math.sqrt(0.5 / math.pi) * _bell(z, -0.5) / ndtr(z)
+    return g * where(right, high, math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)))
+
+
+log_ndtr.derivative(x=_log_ndtr_rule)
 
 # --------------------------------------------------------------------------------------------------------------
 # The gamma function

@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -378,3 +379,31 @@ def test_rules_leave_the_gradient_as_it_is(name):
     given = minigrad.full(y.shape, 2.0, dtype=np.float64)
     y.backward(given)
     assert (given.array == 2.0).all()
+
+
+def test_ten_thousand_training_steps_take_no_more_memory_than_ten() -> None:
+    """With the collector off, so that reference counting alone has to free every graph."""
+    minigrad.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 2))
+    optimizer = minigrad.optim.Adam(model.parameters(), lr=1e-3)
+    x, t = minigrad.randn(16, 2), minigrad.tensor([0, 1] * 8)
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), t).backward()
+            optimizer.step()
+
+    train(10)
+    gc.collect()
+    objects = len(gc.get_objects())
+    train(10_000)
+    assert len(gc.get_objects()) - objects < 50
+    tracemalloc.start()
+    try:
+        train(10)
+        before = tracemalloc.get_traced_memory()[0]
+        train(500)
+        assert tracemalloc.get_traced_memory()[0] - before < 10_000
+    finally:
+        tracemalloc.stop()

@@ -21,6 +21,7 @@ parser.add_argument("--rounds", type=int, default=12, help="rounds, of which the
 parser.add_argument("--seconds", type=float, default=0.08, help="length of a turn, at least two steps (default: 0.08)")
 parser.add_argument("--memory", action="store_true", help="also measure peak memory, in untimed runs")
 parser.add_argument("--json", type=Path, metavar="FILE", help="save all figures, with machine, versions, date")
+parser.add_argument("--page", type=Path, metavar="FILE", help="write the tables as a page of the documentation")
 parser.add_argument("--compare", type=Path, metavar="FILE", help="print the change against a run saved with --json")
 options = parser.parse_args()
 chosen = options.rows.split(",")
@@ -53,6 +54,8 @@ for contestant, reason in {c: reason for row in rows.values() for c, reason in r
     print(f"\nskipped {contestant}: {reason}")
 if options.json:
     harness.save(options.json, rows, {"rounds": options.rounds, "seconds": options.seconds})
+if options.page:
+    options.page.write_text(harness.page(rows, options.rounds), encoding="utf-8")
 if saved:
     report, saved_rows = saved
     print(f"\nagainst the run of {report['date']} on {report['machine']['processor']}")

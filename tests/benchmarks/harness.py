@@ -216,7 +216,13 @@ def environment() -> dict[str, Any]:
             versions[package] = "not installed"
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"system": platform.system(), "processor": processor(), "cores": os.cpu_count(), "threads": THREADS},
+        "machine": {
+            "system": platform.system(),
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "threads": THREADS,
+            "blas": os.environ.get("OPENBLAS_CORETYPE", ""),
+        },
         "versions": versions,
     }
 
@@ -274,6 +280,60 @@ def table(rows: dict[str, Row]) -> str:
         first = f"import {row.yardstick} {row.best(row.yardstick) * 1e3:.1f} ms"
         lines += ["", f"{first}; over it: {', '.join(others)}; target {row.target * 1e3:+.0f} ms"]
     return "\n".join(lines)
+
+
+def page(rows: dict[str, Row], rounds: int) -> str:
+    """The report as a page of the documentation, in Markdown."""
+    about = environment()
+    machine, versions = about["machine"], about["versions"]
+    lines = [
+        "# How fast it is",
+        "",
+        "This page is written by `python -m tests.benchmarks --page docs/benchmarks.md`. Each row is one piece of work "
+        "that several libraries do on the same numbers, in turns, in one process; their losses were compared first. "
+        f"A figure is the ratio of the smallest of {rounds} times to that of the first column, so smaller is "
+        "better; in brackets the median of the rounds' ratios, which says how quiet the machine was.",
+        "",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, "
+        + ", ".join(f"{package} {version}" for package, version in versions.items() if version != "not installed")
+        + f"; float32; {about['date'][:10]}."
+        + (f" OpenBLAS was told to use the kernels of {machine['blas']}." if machine["blas"] else ""),
+    ]
+    steps = {name: row for name, row in rows.items() if name != "import"}
+    titles = {"by hand": "Training step of an MLP, beside NumPy written by hand", "torch": "Beside PyTorch"}
+    for yardstick in dict.fromkeys(row.yardstick for row in steps.values()):
+        chosen = {name: row for name, row in steps.items() if row.yardstick == yardstick}
+        contestants = list(dict.fromkeys(c for row in chosen.values() for c in row.seconds))
+        others = [c for c in contestants if c != yardstick]
+        lines += ["", f"## {titles.get(yardstick, yardstick)}", ""]
+        lines.append("| " + " | ".join(["work", f"{yardstick}, ms", *others, "aim", "missed?"]) + " |")
+        lines.append("|---" * (len(others) + 4) + "|")
+        for row in chosen.values():
+            cells = [f"{row.ratio(c):.2f} ({row.median_ratio(c):.2f})" if c in row.seconds else "-" for c in others]
+            missed = "" if row.ratio("minigrad") <= row.target else "missed"
+            time = f"{row.best(yardstick) * 1e3:.3g}"
+            lines.append("| " + " | ".join([row.about, time, *cells, f"{row.target:.2f}", missed]) + " |")
+        if any(row.megabytes for row in chosen.values()):
+            lines += [
+                "",
+                "Memory that training adds at its peak, in MB:",
+                "",
+                "| work | " + " | ".join(contestants) + " |",
+            ]
+            lines.append("|---" * (len(contestants) + 1) + "|")
+            for row in chosen.values():
+                cells = [f"{row.megabytes[c]:.1f}" if c in row.megabytes else "-" for c in contestants]
+                lines.append("| " + " | ".join([row.about, *cells]) + " |")
+    if "import" in rows:
+        row = rows["import"]
+        lines += [
+            "",
+            "## Import",
+            "",
+            f"`import numpy` takes {row.best('numpy') * 1e3:.0f} ms in a fresh interpreter, `import minigrad` "
+            f"{row.over('minigrad') * 1e3:.0f} ms more; the aim is {row.target * 1e3:.0f} ms.",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def comparison(saved: dict[str, Row], rows: dict[str, Row]) -> str:
