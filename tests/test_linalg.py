@@ -153,6 +153,10 @@ def test_det_of_a_singular_matrix_has_a_gradient() -> None:
     three = slope(linalg.det, np.diag([2.0, 3.0, 0.0]))
     np.testing.assert_allclose(three, np.diag([0.0, 0.0, 6.0]), atol=1e-15)
     np.testing.assert_array_equal(slope(linalg.det, np.zeros((3, 3))), 0)
+    almost = np.arange(1.0, 10.0).reshape(3, 3)  # rounding leaves a determinant of 7e-16
+    np.testing.assert_allclose(slope(linalg.det, almost), [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]], rtol=1e-12)
+    both = slope(lambda x: linalg.det(x).sum(), [[[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]])
+    np.testing.assert_allclose(both, [[[4, -2], [-2, 1]], [[4, -3], [-2, 1]]], rtol=1e-12)
 
 
 def test_equal_singular_values_and_eigenvalues() -> None:

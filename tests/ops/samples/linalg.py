@@ -251,6 +251,8 @@ ROWS = [
         call(T(3, 2), T(2, 2), p=3.0), call(T(3, 2), T(2, 2), math.inf), call(T(0, 2), T(2, 2)),
         call(T(3, 2), T(4, 2), compute_mode="use_mm_for_euclid_dist"), call(T(27, 2), T(2, 2)),
         beside="first", kinks=[call(F([[1.0, 2.0], [0.0, 1.0]]), F([[1.0, 2.0]]), p) for p in (1, 1.5, 2, 3)]),
+    row("_pairs", lambda x: np.stack(np.triu_indices(len(x), 1)), call(T(4, 2)), gradient=False, dtype="int64",
+        torch=lambda x: torch("triu_indices")(len(x), len(x), 1)),
     row("pdist", np_pdist, call(T(4, 2)), call(T(3, 3), 1), call(T(2, 2), p=3.0), call(T(3, 2), math.inf),
         call(T(1, 2)), beside="first", kinks=[call(F([[1.0, 2.0], [1.0, 2.0], [0.0, 1.0]]), p) for p in (1, 2, 3)]),
 ]
