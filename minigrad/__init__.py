@@ -365,25 +365,35 @@ def is_tensor(obj: object) -> _builtins.bool:
     return isinstance(obj, Tensor)
 
 
-_REFUSED = {
-    "half precision is slow and inexact on the CPU; use float32": ("float16", "half", "bfloat16"),
-    "complex numbers are not supported": (
-        *("complex64", "complex128", "cfloat", "cdouble", "complex", "real", "imag", "angle", "polar"),
-        *("view_as_real", "view_as_complex"),
-    ),
-    "write tensor(data, dtype=...), or zeros(shape)": ("FloatTensor", "DoubleTensor", "LongTensor", "IntTensor"),
-    "there is nothing to compile; leave the call out": ("compile", "jit"),
-}
-
-_ROOMS = ("datasets", "func", "inspection", "linalg", "metrics", "nn", "optim", "special", "utils")
+_ROOMS = (
+    "datasets",
+    "distributed",
+    "func",
+    "inspection",
+    "linalg",
+    "metrics",
+    "nn",
+    "optim",
+    "special",
+    "transforms",
+    "utils",
+)
 
 _BY_ROOM = {
+    "backend": ("get_rng_state", "seed", "set_rng_state"),
     "inspection": ("draw", "explain", "explain_grad", "saved_for_backward", "summary"),
+    "nn.functional": (
+        *("adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear"),
+        *("channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+        *("cosine_similarity", "dropout", "embedding", "feature_alpha_dropout", "group_norm", "instance_norm"),
+        *("layer_norm", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance", "pixel_shuffle"),
+        *("pixel_unshuffle", "prelu", "rms_norm", "rrelu"),
+    ),
     "serialization": ("load", "save"),
 }
 
 if _typing.TYPE_CHECKING:
-    from minigrad import datasets, func, inspection, linalg, metrics, nn, optim, special, utils
+    from minigrad import datasets, distributed, func, inspection, linalg, metrics, nn, optim, special, transforms, utils
     from minigrad.inspection import draw, explain, explain_grad, saved_for_backward, summary
     from minigrad.serialization import load, save
 else:  # to a type checker it would mean that every name is here
@@ -395,5 +405,7 @@ else:  # to a type checker it would mean that every name is here
         for room, names in _BY_ROOM.items():
             if name in names:
                 return getattr(_importlib.import_module(f"minigrad.{room}"), name)
-        why = next((f": {reason}" for reason, names in _REFUSED.items() if name in names), "")
-        raise AttributeError(f"minigrad has no {name!r}{why}")
+        if name.startswith("_"):
+            raise AttributeError(f"minigrad has no {name!r}")
+        refusals = _importlib.import_module("minigrad.refusals")
+        raise AttributeError(f"minigrad has no {name!r}{refusals.reason(name, refusals.FUNCTIONS)}")

@@ -313,6 +313,23 @@ def default_generator(device: DeviceLike = "cpu") -> Generator:
 _first_seed: int | None = None  # what ``manual_seed`` was last called with, for generators that are made later
 
 
+def get_rng_state() -> dict[str, Any]:
+    """Return where the CPU's default generator is in its stream, for :func:`set_rng_state`."""
+    return default_generator().get_state()
+
+
+def set_rng_state(new_state: dict[str, Any]) -> None:
+    """Continue the CPU's default generator from a state that :func:`get_rng_state` returned."""
+    default_generator().set_state(new_state)
+
+
+def seed() -> int:
+    """Seed the generators of all devices from the operating system, and return that seed."""
+    chosen = default_generator().seed()
+    manual_seed(chosen)
+    return chosen
+
+
 def manual_seed(seed: int) -> Generator:
     """Seed the generators of all devices: initialisation, dropout and shuffling repeat from here.
 

@@ -9,11 +9,11 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import ops
+from minigrad import ops, refusals
 from minigrad.autograd import gradients, watch
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
@@ -144,6 +144,10 @@ class Tensor(Methods):
         """Return whether the entries lie in memory in row-major order."""
         return bool(self.array.flags.c_contiguous)
 
+    def is_complex(self) -> bool:
+        """Return False: there are no complex tensors."""
+        return False
+
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a float, so that gradients make sense."""
         return self.array.dtype.kind == "f"
@@ -152,6 +156,15 @@ class Tensor(Methods):
     def is_cuda(self) -> bool:
         """Whether the entries live on a GPU."""
         return not isinstance(self.array, np.ndarray)
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the entries live in the memory of the CPU."""
+        return not self.is_cuda
+
+    def is_nonzero(self) -> bool:
+        """Return whether the only entry is not 0."""
+        return bool(self)
 
     @property
     def _version(self) -> int:
@@ -524,6 +537,13 @@ class Tensor(Methods):
         return format_tensor(
             array, suffixes=suffixes, default_dtype=ops.get_default_dtype(), to_numpy=lambda x: array_to_device(x, CPU)
         )
+
+    if not TYPE_CHECKING:  # to a type checker it would mean that every name is here
+
+        def __getattr__(self, name):
+            """Say why something of PyTorch's is not here."""
+            why = "" if name.startswith("_") else refusals.reason(name, refusals.METHODS)
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{why}", name=name, obj=self)
 
     # Copies of a tensor are copies of its values. Following the history would copy thousands of nodes, recursively.
 

@@ -442,3 +442,50 @@ def test_operands_that_are_no_numbers(other):
     if other is not None:
         with pytest.raises(TypeError, match=r"mul: expected a tensor or a number for 'b', got \w+; wrap it in"):
             x * other
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# What PyTorch has and minigrad has not
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("bfloat16", "half precision"), ("stft", "complex numbers"), ("sparse_coo_tensor", "sparse tensors"),
+        ("compile", "nothing to compile"), ("lstm", "nn.LSTM"), ("set_num_threads", "OPENBLAS_NUM_THREADS"),
+        ("as_strided", "unfold and diagonal"), ("vmap", "minigrad.func"),
+    ],
+)  # fmt: skip
+def test_functions_that_are_not_here_are_refused_with_a_reason(name: str, words: str) -> None:
+    with pytest.raises(AttributeError, match=f"minigrad has no '{name}': .*{words}"):
+        getattr(minigrad, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("to_sparse", "sparse"),
+        ("real", "complex"),
+        ("apply_", "recorded"),
+        ("storage", "NumPy"),
+        ("lu", "linalg.solve"),
+    ],
+)
+def test_methods_that_are_not_here_are_refused_with_a_reason(name: str, words: str) -> None:
+    with pytest.raises(AttributeError, match=f"Tensor has no attribute '{name}': .*{words}"):
+        getattr(minigrad.ones(2), name)
+
+
+def test_a_misspelt_method_gets_pythons_suggestion() -> None:
+    with pytest.raises(AttributeError) as error:
+        minigrad.ones(2).shapee  # noqa: B018
+    assert error.value.name == "shapee" and isinstance(error.value.obj, minigrad.Tensor)
+    assert not hasattr(minigrad.ones(2), "_whatever")
+
+
+def test_no_name_is_both_there_and_refused() -> None:
+    from minigrad import refusals
+
+    for table, owner in ((refusals.FUNCTIONS, minigrad), (refusals.METHODS, minigrad.ones(2))):
+        for names in table.values():
+            assert not [name for name in names.split() if hasattr(owner, name)]
