@@ -8,7 +8,7 @@ import typing as _typing
 import numpy as _np
 from numpy import finfo, iinfo
 
-from minigrad import autograd
+from minigrad import autograd, cuda
 from minigrad.autograd import (
     enable_grad,
     inference_mode,
@@ -18,7 +18,7 @@ from minigrad.autograd import (
     set_grad_enabled,
 )
 from minigrad.backend import Device as device
-from minigrad.backend import Generator, cuda, initial_seed, manual_seed
+from minigrad.backend import Generator, initial_seed, manual_seed
 from minigrad.creation import (
     arange,
     as_tensor,

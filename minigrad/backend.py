@@ -80,7 +80,7 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
 
 
 class Device:
-    """Where an array lives: ``cpu``, or ``cuda`` with the number of the GPU.
+    """Where an array lives: ``cpu``, or ``cuda`` with the number of the GPU; without a number, the current one.
 
     >>> Device("cuda:1").type, Device("cuda:1").index
     ('cuda', 1)
@@ -98,7 +98,10 @@ class Device:
         if kind not in ("cpu", "cuda") or (colon and not number.isdigit()):
             raise RuntimeError(f"device: expected 'cpu', 'cuda' or 'cuda:0', got {type!r}")
         self.type = kind
-        self.index = None if kind == "cpu" else int(number) if number else index or 0
+        if kind == "cpu":
+            self.index = None
+        else:
+            self.index = int(number) if number else _current_gpu() if index is None else index
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -111,6 +114,11 @@ class Device:
 
     def __hash__(self) -> int:
         return hash(str(self))
+
+
+def _current_gpu() -> int:
+    cupy = sys.modules.get("cupy")  # if nobody has imported it, nobody has chosen another GPU than the first
+    return int(cupy.cuda.runtime.getDevice()) if cupy is not None and cupy.cuda.is_available() else 0
 
 
 CPU = Device("cpu")
@@ -154,35 +162,13 @@ def to_device(x: Array, device: DeviceLike) -> Array:
         return cupy.array(x)
 
 
-class cuda:
-    """What ``minigrad.cuda`` answers about the GPUs of this machine."""
-
-    @staticmethod
-    def is_available() -> bool:
-        """Return whether ``device="cuda"`` works here: CuPy is installed and finds a GPU."""
-        try:
-            _cupy()
-        except RuntimeError:
-            return False
-        return True
-
-    @staticmethod
-    def device_count() -> int:
-        """Return the number of GPUs."""
-        return int(_cupy().cuda.runtime.getDeviceCount()) if cuda.is_available() else 0
-
-    @staticmethod
-    def synchronize() -> None:
-        """Wait until the GPU has done all that was asked of it; needed around timings."""
-        _cupy().cuda.Device().synchronize()
-
-    @staticmethod
-    def manual_seed(seed: int) -> None:
-        """Seed the GPUs' generators only."""
-        for name in [name for name in _generators if name != "cpu"]:
-            _generators[name].manual_seed(seed)
-
-    manual_seed_all = manual_seed
+def cuda_is_available() -> bool:
+    """Return whether CuPy is installed and finds a GPU."""
+    try:
+        _cupy()
+    except RuntimeError:
+        return False
+    return True
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -311,6 +297,12 @@ def default_generator(device: DeviceLike = "cpu") -> Generator:
 
 
 _first_seed: int | None = None  # what ``manual_seed`` was last called with, for generators that are made later
+
+
+def seed_gpus(seed: int) -> None:
+    """Seed the GPUs' generators only."""
+    for name in [name for name in _generators if name != "cpu"]:
+        _generators[name].manual_seed(seed)
 
 
 def get_rng_state() -> dict[str, Any]:

@@ -461,6 +461,17 @@ def is_available() -> bool:
     return True
 
 
+class _MemoryPool:
+    """Of a GPU whose memory nobody counts: the names and kinds of what CuPy answers."""
+
+    used_bytes = total_bytes = lambda self: 0
+    free_all_blocks = lambda self, stream=None: None
+
+
+def get_default_memory_pool() -> _MemoryPool:
+    return _MemoryPool()
+
+
 def fuse(*args: Any, **kwargs: Any) -> Any:
     """One kernel out of many in CuPy; here the function itself."""
     return args[0] if args and callable(args[0]) else lambda function: function
@@ -551,6 +562,7 @@ stride_tricks = _module("cupy.lib.stride_tricks", np.lib.stride_tricks)
 lib = _module("cupy.lib", stride_tricks=stride_tricks)
 _runtime = _module(
     "cupy.cuda.runtime", getDeviceCount=lambda: 1, getDevice=lambda: 0, deviceSynchronize=lambda: None,
+    getDeviceProperties=lambda index: {"name": b"stand-in"},
     CUDARuntimeError=_CUDARuntimeError,
 )  # fmt: skip
 cuda = _module("cupy.cuda", Device=_Device, is_available=is_available, runtime=_runtime)

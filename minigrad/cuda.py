@@ -1,0 +1,116 @@
+"""The GPUs of this machine, as CuPy sees them: how many there are, which one is in use, and how much memory is taken.
+
+Computing on one needs nothing from here: ``device="cuda"`` where tensors are made, ``model.to("cuda")`` and
+``x.to("cuda")`` are enough. ``is_available`` is for scripts that run anywhere::
+
+    device = "cuda" if minigrad.cuda.is_available() else "cpu"
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from minigrad.backend import Device, DeviceLike, cuda_is_available, module_for, seed_gpus
+
+__all__ = [
+    "current_device",
+    "device",
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "is_available",
+    "manual_seed",
+    "manual_seed_all",
+    "max_memory_allocated",
+    "memory_allocated",
+    "memory_reserved",
+    "set_device",
+    "synchronize",
+]
+
+manual_seed = manual_seed_all = seed_gpus
+
+
+def is_available() -> bool:
+    """Return whether ``device="cuda"`` works here: CuPy is installed and finds a GPU."""
+    return cuda_is_available()
+
+
+def device_count() -> int:
+    """Return the number of GPUs, 0 if CuPy is not there."""
+    return int(module_for("cuda").cuda.runtime.getDeviceCount()) if is_available() else 0
+
+
+def current_device() -> int:
+    """Return the number of the GPU that ``device="cuda"`` means."""
+    return int(module_for("cuda").cuda.runtime.getDevice())
+
+
+def set_device(device: DeviceLike | int) -> None:
+    """Let ``device="cuda"`` mean another GPU from now on."""
+    _gpu(device).use()
+
+
+def get_device_name(device: DeviceLike | int = None) -> str:
+    """Return what a GPU is called, such as "NVIDIA H200"."""
+    name = module_for("cuda").cuda.runtime.getDeviceProperties(_gpu(device).id)["name"]
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def synchronize(device: DeviceLike | int = None) -> None:
+    """Wait until the GPU has done all that was asked of it; needed around timings, because calls return at once."""
+    _gpu(device).synchronize()
+
+
+def memory_allocated(device: DeviceLike | int = None) -> int:
+    """Return the bytes that arrays on a GPU take now."""
+    with _gpu(device):
+        return int(module_for("cuda").get_default_memory_pool().used_bytes())
+
+
+def memory_reserved(device: DeviceLike | int = None) -> int:
+    """Return the bytes that CuPy holds, for arrays and for those to come; grows to the peak and stays there."""
+    with _gpu(device):
+        return int(module_for("cuda").get_default_memory_pool().total_bytes())
+
+
+def max_memory_allocated(device: DeviceLike | int = None) -> int:
+    """Refuse: CuPy does not note the peak."""
+    raise NotImplementedError(
+        "max_memory_allocated: CuPy does not note the peak; memory_reserved() is a bound from above: call "
+        "empty_cache() before, and it says what was needed at most"
+    )
+
+
+def empty_cache() -> None:
+    """Give memory that no array uses back to the GPU, for other programs."""
+    module_for("cuda").get_default_memory_pool().free_all_blocks()
+
+
+class device:
+    """Let ``device="cuda"`` mean a certain GPU inside a ``with`` block."""
+
+    def __init__(self, device: DeviceLike | int) -> None:
+        self._gpu = _gpu(device)
+
+    def __enter__(self) -> None:
+        self._gpu.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gpu.__exit__(kind, error, trace)
+
+
+def _gpu(device: DeviceLike | int) -> Any:
+    """Return CuPy's object for a GPU given by number or name; None is the current one."""
+    cupy = module_for("cuda")
+    if device is None:
+        return cupy.cuda.Device()
+    if isinstance(device, int):
+        return cupy.cuda.Device(device)
+    wanted = Device(device)
+    if wanted.type != "cuda":
+        raise ValueError(f"cuda: expected a GPU, such as 'cuda:0' or 0, got {str(wanted)!r}")
+    return cupy.cuda.Device(wanted.index)
