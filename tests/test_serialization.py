@@ -2,6 +2,7 @@ import io
 import json
 import os
 import pickle
+import sys
 from collections import OrderedDict, defaultdict, namedtuple
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.serialization import LoadError, load, save
+from minigrad.serialization import LoadError, load, read_metadata, save
 
 
 def round_trip(obj, **kwargs):
@@ -112,10 +113,44 @@ def test_open_files(tmp_path):
 def test_numpy_reads_it_too(tmp_path):
     save({"weight": minigrad.arange(3), 3: (None, 0.5)}, tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as file:
-        assert file["array 0"].tolist() == [0, 1, 2]
+        assert file["weight"].tolist() == [0, 1, 2]
         assert json.loads(file["minigrad"].tobytes())["content"] == {
-            "dict": [["weight", {"tensor": "array 0"}], [3, {"tuple": [None, 0.5]}]]
+            "dict": [["weight", {"tensor": "weight"}], [3, {"tuple": [None, 0.5]}]]
         }
+
+
+ODD_NAMES = [
+    "a.b",
+    "file",
+    "minigrad",
+    "__metadata__",
+    "x.npy",
+    "a/../b",
+    "a\\b",
+    "a\nb",
+    "",
+    "l" * 300,
+    "\ud800",
+    "file_",
+]
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_names_that_mean_something_else_in_a_file(tmp_path, ending):
+    if ending == "safetensors":
+        pytest.importorskip("safetensors")
+    odd = {name: minigrad.tensor(k) for k, name in enumerate(ODD_NAMES)}
+    odd["a"] = {"b": minigrad.tensor(100), 0: minigrad.tensor(101), "0": [minigrad.tensor(102)]}
+    odd["x"] = minigrad.tensor(103)
+    save(odd, tmp_path / f"x.{ending}")
+    assert identical(load(tmp_path / f"x.{ending}"), odd)
+
+
+def test_a_file_from_before_the_arrays_had_names(tmp_path):
+    content = {"version": 1, "content": {"dict": [["w", {"tensor": "array 0"}]]}}
+    header = np.frombuffer(json.dumps(content).encode(), np.uint8)
+    np.savez(tmp_path / "x.npz", **{"array 0": np.arange(3), "minigrad": header})
+    assert identical(load(tmp_path / "x.npz"), {"w": minigrad.arange(3)})
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -218,9 +253,23 @@ def test_other_files(tmp_path, content, message):
         load(path)
 
 
-def test_an_npz_of_somebody_else(tmp_path):
-    np.savez(tmp_path / "x.npz", a=np.zeros(3))
-    with pytest.raises(LoadError, match=r"not one written by minigrad\.save; read it with numpy\.load"):
+def test_an_npz_of_somebody_else_is_a_dict_of_tensors(tmp_path):
+    arrays = {
+        "z": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "a": np.array(True),
+        "big": np.arange(2, dtype=">i4"),
+    }
+    np.savez(tmp_path / "x.npz", **arrays)
+    loaded = load(tmp_path / "x.npz")
+    assert list(loaded) == list(arrays)
+    assert [x.tolist() for x in loaded.values()] == [x.tolist() for x in arrays.values()]
+    assert [str(x.dtype) for x in loaded.values()] == ["float64", "bool", "int32"]
+
+
+@pytest.mark.parametrize("array", [np.array(["text"]), np.array([1j]), np.array([1.0], np.float16)])
+def test_an_npz_that_holds_no_tensors(tmp_path, array):
+    np.savez(tmp_path / "x.npz", a=array)
+    with pytest.raises(LoadError, match=r"holds 'a', which no tensor can be: .*; read it with numpy\.load"):
         load(tmp_path / "x.npz")
 
 
@@ -228,7 +277,7 @@ def test_an_npz_of_somebody_else(tmp_path):
 def test_a_pytorch_checkpoint(tmp_path, zipped):
     torch = pytest.importorskip("torch")
     torch.save({"a": torch.ones(2)}, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(LoadError, match="PyTorch"):
+    with pytest.raises(LoadError, match=r"PyTorch.* numpy\.savez\('weights\.npz'"):
         load(tmp_path / "x.pt")
 
 
@@ -298,16 +347,253 @@ def test_devices(tmp_path):
         assert gpu.tolist() == [0, 1, 2]
         assert [str(x.device) for x in load(path, map_location="cuda")] == ["cuda:0", "cuda:0"]
         assert [str(x.device) for x in load(path, map_location="cpu")] == ["cpu", "cpu"]
+        assert [str(x.device) for x in load(path, map_location={"cuda:0": "cpu"})] == ["cpu", "cpu"]
+        assert [str(x.device) for x in load(path, map_location={"cpu": "cuda:0"})] == ["cuda:0", "cuda:0"]
     if not minigrad.cuda.is_available():
         with pytest.raises(LoadError, match=r"a tensor was saved from cuda:0, but .*map_location='cpu'"):
             load(path)
         with pytest.raises(RuntimeError, match="CuPy"):
             load(path, map_location="cuda")
         assert load(path, map_location=minigrad.device("cpu"))[0].tolist() == [0, 1, 2]
+        assert load(path, map_location={"cuda:0": "cpu"})[0].tolist() == [0, 1, 2]
 
 
 def test_arguments_that_pytorch_has_and_we_do_not():
     with pytest.raises(ValueError, match="weights_only=False would run code"):
         load(io.BytesIO(), weights_only=False)
-    with pytest.raises(TypeError, match=r"map_location to be a device such as 'cpu', got \{\}"):
-        load(io.BytesIO(), map_location={})
+    for location in (lambda storage, place: storage, {"cuda:0": 1}):
+        with pytest.raises(TypeError, match=r"map_location to be a device such as 'cpu', or a dict"):
+            load(io.BytesIO(), map_location=location)
+    with pytest.raises(ValueError, match=r"metadata is for a \.safetensors file"):
+        save(1, io.BytesIO(), metadata={"a": "b"})
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# The safetensors format
+
+
+@pytest.fixture
+def safetensors():
+    return pytest.importorskip("safetensors.numpy")
+
+
+NUMERIC = [name for name in VALUES if name not in ("arrays", "scalars")]
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_comes_back_exactly_from_safetensors(tmp_path, name, safetensors):
+    for obj in (VALUES[name], {"x": VALUES[name]}):
+        save(obj, tmp_path / "x.safetensors")
+        assert identical(load(tmp_path / "x.safetensors"), obj)
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_the_library_reads_what_we_save(tmp_path, safetensors):
+    w = minigrad.arange(6.0).reshape(2, 3)
+    save(
+        {"w": w.T, "columns": w[:, ::2], "0-d": minigrad.tensor(2.5), "n": {"a": [w]}, "lr": 0.1},
+        tmp_path / "x.SafeTensors",
+    )
+    found = safetensors.load_file(tmp_path / "x.SafeTensors")
+    assert {name: (str(x.dtype), x.tolist()) for name, x in found.items()} == {
+        "w": ("float32", [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]),
+        "columns": ("float32", [[0.0, 2.0], [3.0, 5.0]]),
+        "0-d": ("float32", 2.5),
+        "n.a.0": ("float32", [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]),
+    }
+
+
+def test_we_read_what_the_library_saves(tmp_path, safetensors):
+    arrays = {"w": np.eye(3, dtype=np.float32), "0-d": np.array(3), "mask": np.array([True, False])}
+    safetensors.save_file(arrays, tmp_path / "weights.bin", metadata={"format": "np"})
+    loaded = load(tmp_path / "weights.bin")
+    assert {name: (x.dtype, x.tolist()) for name, x in loaded.items()} == {
+        name: (x.dtype, x.tolist()) for name, x in arrays.items()
+    }
+    loaded["w"][0] = 5.0
+    with open(tmp_path / "weights.bin", "rb") as file:
+        assert load(file)["w"].tolist() == arrays["w"].tolist()
+    assert read_metadata(tmp_path / "weights.bin") == {"format": "np"}
+
+
+def test_metadata(tmp_path, safetensors):
+    path = tmp_path / "x.safetensors"
+    save({"w": minigrad.ones(1)}, path, metadata={"license": "MIT", "epoch": "3"})
+    assert read_metadata(path) == {"license": "MIT", "epoch": "3"}
+    assert load(path)["w"].tolist() == [1.0]
+    with pytest.raises(TypeError, match=r"strings under the names of strings, got \{'epoch': 3\}"):
+        save(1, path, metadata={"epoch": 3})
+    with pytest.raises(ValueError, match="'minigrad' is taken"):
+        save(1, path, metadata={"minigrad": "x"})
+    assert read_metadata(path) == {"license": "MIT", "epoch": "3"}
+
+
+def test_what_safetensors_cannot_hold_is_named(tmp_path, safetensors):
+    path = tmp_path / "x.safetensors"
+    save("the previous one", path)
+    with pytest.raises(TypeError, match=r"cannot hold 'names\.0' of dtype <U4; save as \.npz"):
+        save({"names": [np.array(["text"])]}, path)
+    with pytest.raises(TypeError, match=r"obj\['x'\] is a set"):
+        save({"x": set()}, path)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        save(1, tmp_path / "missing" / "x.safetensors")
+    assert load(path) == "the previous one"
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_an_interrupted_save_leaves_the_previous_safetensors(tmp_path, monkeypatch, safetensors):
+    path = tmp_path / "x.safetensors"
+    save("the previous one", path)
+
+    def stopped(arrays, path, metadata):
+        Path(path).write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(safetensors, "save_file", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        save("the next one", path)
+    assert load(path) == "the previous one"
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_every_cut_safetensors_is_noticed(tmp_path, safetensors):
+    path = tmp_path / "x.safetensors"
+    save({"w": minigrad.arange(5), "name": "x"}, path)
+    content = path.read_bytes()
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        with pytest.raises(LoadError):
+            load(path)
+
+
+def test_forged_safetensors(tmp_path, safetensors):
+    path = tmp_path / "x.safetensors"
+    for content in ('{"tensor": "w7"}', '{"function": "os.system"}', "3} and more", '{"dict": 3}'):
+        text = '{"version": 1, "content": ' + content + "}"
+        safetensors.save_file({"w": np.zeros(2)}, path, metadata={"minigrad": text})
+        with pytest.raises(LoadError, match="is damaged"):
+            load(path)
+    safetensors.save_file({"w": np.zeros(2)}, path, metadata={"minigrad": '{"version": 2}'})
+    with pytest.raises(LoadError, match="written by a newer minigrad"):
+        load(path)
+
+
+def test_safetensors_in_memory_are_refused(safetensors):
+    with pytest.raises(LoadError, match="read from its path"):
+        load(io.BytesIO(safetensors.save({"w": np.zeros(2)})))
+
+
+def test_a_missing_library_is_named_with_the_command(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match=r"save: .*x\.safetensors: pip install 'minigrad\[io\]'"):
+        save({"w": minigrad.ones(1)}, tmp_path / "x.safetensors")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "x.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    with pytest.raises(ImportError, match=r"load: .*pip install 'minigrad\[io\]'"):
+        load(tmp_path / "x.safetensors")
+
+
+def test_safetensors_of_a_gpu(tmp_path, safetensors):
+    import strict_cupy
+
+    path = tmp_path / "x.safetensors"
+    with strict_cupy.installed():
+        save([minigrad.arange(3).to("cuda"), minigrad.arange(2)], path)
+        assert [str(x.device) for x in load(path)] == ["cuda:0", "cpu"]
+        assert [str(x.device) for x in load(path, map_location="cpu")] == ["cpu", "cpu"]
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# To PyTorch and back
+
+
+def models(nn):
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def outputs(theirs, ours, torch):
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    return theirs(torch.from_numpy(x)).detach().numpy(), ours(minigrad.from_numpy(x)).detach().numpy()
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def test_a_model_goes_to_pytorch(tmp_path, torch, safetensors):
+    from safetensors.torch import load_file
+
+    ours = models(minigrad.nn)
+    ours(minigrad.randn(8, 3))
+    ours[0].weight.data = minigrad.randn(3, 4).T  # of another order in memory
+    for ending in ("npz", "safetensors"):
+        path = tmp_path / f"x.{ending}"
+        save(ours.state_dict(), path)
+        if ending == "npz":
+            with np.load(path) as file:
+                state = {name: torch.from_numpy(file[name]) for name in file.files if name != "minigrad"}
+        else:
+            state = load_file(path)
+        theirs = models(torch.nn)
+        theirs.load_state_dict(state)
+        assert np.abs(np.subtract(*outputs(theirs.eval(), ours.eval(), torch))).max() < 1e-6
+
+
+def test_a_model_comes_from_pytorch(tmp_path, torch, safetensors):
+    from safetensors.torch import save_file
+
+    theirs = models(torch.nn)
+    theirs(torch.randn(8, 3))
+    state = theirs.state_dict()
+    np.savez(tmp_path / "x.npz", **{name: x.numpy() for name, x in state.items()})
+    save_file(state, tmp_path / "x.safetensors")
+    for ending in ("npz", "safetensors"):
+        ours = models(minigrad.nn)
+        ours.load_state_dict(load(tmp_path / f"x.{ending}"))
+        assert np.abs(np.subtract(*outputs(theirs.eval(), ours.eval(), torch))).max() < 1e-6
+
+
+def test_half_precision_of_pytorch_is_refused_with_a_way_out(tmp_path, torch, safetensors):
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "x.safetensors"
+    for dtype, name in ((torch.bfloat16, "BF16"), (torch.float16, "F16"), (torch.complex64, "C64")):
+        save_file({"w": torch.ones(2, dtype=dtype)}, path)
+        with pytest.raises(LoadError, match=rf"holds 'w' of dtype {name}.*v\.float\(\)"):
+            load(path)
+    save_file({"w": torch.ones(2, dtype=torch.bfloat16)}, path)
+    save_file({k: v.float() for k, v in load_file(path).items()}, path)  # as the message says
+    assert load(path)["w"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_training_goes_on_from_a_file_as_if_nothing_had_happened(tmp_path, ending, name):
+    if ending == "safetensors":
+        pytest.importorskip("safetensors")
+    x, y = minigrad.randn(16, 3), minigrad.randn(16, 2)
+
+    def trainer():
+        model = models(minigrad.nn)
+        options = {"lr": 0.05} | ({"momentum": 0.9} if name == "SGD" else {})
+        return model, getattr(minigrad.optim, name)(model.parameters(), **options)
+
+    def train(model, optimizer):
+        for _ in range(3):
+            optimizer.zero_grad()
+            ((model(x) - y) ** 2).mean().backward()
+            optimizer.step()
+
+    model, optimizer = trainer()
+    train(model, optimizer)
+    save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / f"x.{ending}")
+    other, other_optimizer = trainer()
+    checkpoint = load(tmp_path / f"x.{ending}")
+    assert identical(checkpoint["optimizer"], optimizer.state_dict())
+    other.load_state_dict(checkpoint["model"])
+    other_optimizer.load_state_dict(checkpoint["optimizer"])
+    train(model, optimizer)
+    train(other, other_optimizer)
+    assert identical(list(other.state_dict().items()), list(model.state_dict().items()))

@@ -127,9 +127,64 @@ figure.savefig(args.out / "01_rates.png", dpi=120)
 print(f"\nfigures: {args.out / '01_steps.png'}, 01_rates.png")
 
 # %%
-# The last row of the table, which must be 4 · 0.8¹⁰:
+# When to stop
+# ------------
+# Nobody tells the walker that it has arrived. Three questions are asked after each step, and the first yes ends the
+# walk:
+#
+# 1. Is the slope small? On the floor it is 0.
+# 2. Did the height hardly change? Then the next step will not change much either.
+# 3. Have we taken as many steps as we can afford? This one always ends the walk, so it must never be left out.
+#
+# A fourth one is for accidents: if the height is many times what it was at the start, no patience will help.
+
+
+def descend_until(rate, start=4.0, small_slope=1e-3, small_change=1e-8, most_steps=5000):
+    """Return why the walk ended, after how many steps, and where."""
+    x = minigrad.tensor(start, requires_grad=True)
+    before = None
+    for step in range(most_steps + 1):
+        loss = x**2
+        loss.backward()
+        height, slope = loss.item(), x.grad.item()
+        if abs(slope) < small_slope:
+            return "slope small", step, x.item()
+        if before is not None and abs(height - before) < small_change:
+            return "change small", step, x.item()
+        if height > 1000 * start**2:
+            return "flying away", step, x.item()
+        before = height
+        with minigrad.no_grad():
+            x -= rate * x.grad
+        x.grad = None
+    return "out of steps", most_steps, x.item()
+
+
+# %%
+# Before you run it, guess: which of these five walks ends for which reason, and which ends in the wrong place?
+
+endings = {rate: descend_until(rate) for rate in (0.1, 0.001, 0.0001, 1e-9, 1.05)}
+print("\n  rate   ended because   steps   x at the end")
+for rate, (reason, steps, place) in endings.items():
+    print(f"{rate:6g}   {reason:13} {steps:7d} {place:14.4f}")
+
+# %%
+# The first two have arrived. The third was good but slow, and ran out of steps on the slope. The fourth is the classic
+# mistake: with a rate of 10⁻⁹ nothing changes, not because this is the floor but because the walker hardly moves. A
+# step changes the height by about lr · f'(x)², so the second question also says yes to a small rate. Ask about the
+# slope as well, and never read "it has stopped falling" as "it has arrived" before you have tried a larger rate.
+#
+# In a network the same three questions come back in other clothes: the number of epochs is the limit, and "hardly
+# changed" is asked of the loss on data that the network has not seen. That is early stopping, see 08_digits.py.
+#
+# The last row of the first table must be 4 · 0.8¹⁰, and the endings must be as described:
 
 assert abs(paths[0.1][10] - 4 * 0.8**10) < 1e-6, paths[0.1][10]
+assert [reason for reason, _, _ in endings.values()] == [
+    "slope small", "change small", "out of steps", "change small", "flying away",
+]  # fmt: skip
+assert endings[0.1][1] == 41  # the first k with 8 · 0.8ᵏ < 0.001
+assert abs(endings[0.001][2]) < 0.002 < 1 < endings[0.0001][2] < endings[1e-9][2]
 
 # %%
 # Exercises

@@ -7,6 +7,8 @@ we can see whether training finds it; and for a line there is a formula for the 
 close training comes. It is the same loop that trains every network.
 """
 
+# portable: runs on PyTorch with the imports changed
+
 import argparse
 import sys
 from pathlib import Path
@@ -50,10 +52,13 @@ print(f"formula: y = {best_weight:.4f} x + {best_bias:.4f}, mean squared error {
 # of the step before, ``backward`` finds the new ones, ``step`` moves the parameters. The loader hands out the points in
 # mini-batches of 20, in a new random order each time; once through all of them is an epoch.
 
+# Two words that are often mixed up: a *step* is one change of the parameters, an *epoch* is one pass through the data.
+# With 100 points in batches of 20 an epoch is 5 steps.
+
 criterion = nn.MSELoss()
 
 
-def train(make_optimizer, epochs=60, batch_size=20):
+def train(make_optimizer, epochs=60, batch_size=20, x=x, y=y):
     """Train a new line; return the model, the loss over all points after each epoch, and the path of the parameters."""
     minigrad.manual_seed(1)  # the same start and the same batches for every optimizer
     model = nn.Linear(1, 1)
@@ -91,16 +96,22 @@ for name, (model, losses, _) in runs.items():
 
 SGD_COLOUR, ADAM_COLOUR = "#0072B2", "#D55E00"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+
+def draw_map(axis, columns, best_weight, best_bias, best_loss):
+    """Draw the mean squared error of every line: that of the best one plus a quadratic around it."""
+    weights, biases = np.meshgrid(np.linspace(-0.6, 3.0, 120), np.linspace(-0.8, 2.8, 120))
+    moments = columns.T @ columns / len(columns)
+    dw, db = weights - best_weight, biases - best_bias
+    height = best_loss + moments[0, 0] * dw**2 + 2 * moments[0, 1] * dw * db + moments[1, 1] * db**2
+    axis.contourf(weights, biases, np.log10(height), levels=12, cmap="Greys", alpha=0.6)
+
+
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
 ends = np.array([0.0, 4.0])
 left.scatter(x.numpy(), y.numpy(), s=14, color="0.6", label="data")
 left.plot(ends, TRUE_WEIGHT * ends + TRUE_BIAS, color="0.2", linestyle=":", label="the line behind the data")
-weights, biases = np.meshgrid(np.linspace(-0.6, 3.0, 120), np.linspace(-0.8, 2.8, 120))
-# mean squared error at every point of the map: best loss plus a quadratic around the best line
-moments = columns.T @ columns / 100
-dw, db = weights - best_weight, biases - best_bias
-height = best_loss + moments[0, 0] * dw**2 + 2 * moments[0, 1] * dw * db + moments[1, 1] * db**2
-right.contourf(weights, biases, np.log10(height), levels=12, cmap="Greys", alpha=0.6)
+draw_map(right, columns, best_weight, best_bias, best_loss)
 for (name, (model, losses, path)), colour in zip(runs.items(), (SGD_COLOUR, ADAM_COLOUR), strict=True):
     style = (0, (4, 4)) if name == "Adam" else "-"  # the two lines lie on top of each other
     left.plot(ends, model.weight.item() * ends + model.bias.item(), color=colour, linestyle=style, label=name)
@@ -117,6 +128,90 @@ figure.savefig(args.out / "05_linear_regression.png", dpi=120)
 print(f"\nfigure: {args.out / '05_linear_regression.png'}")
 
 # %%
+# Three ways to use the data
+# --------------------------
+# The loss is a mean over all points, so its gradient is the mean of the gradients of the single points. How many of
+# them should be averaged before a step is taken?
+#
+# ==========================  ================  ===========================================================
+# name                        points per step   what it is like
+# ==========================  ================  ===========================================================
+# batch gradient descent      all               the exact slope, and one step per pass through the data
+# stochastic, SGD             1                 a guess of the slope, and as many steps as there are points
+# mini-batch                  some, often 64    a fair guess, and many steps
+# ==========================  ================  ===========================================================
+#
+# "SGD" is today said of all three, and ``optim.SGD`` does not know which one it is doing: the batch size is chosen in
+# the loader. Here each way gets the same work, five passes through 1024 new points near the same line, at the same
+# learning rate. Before you look: who will come closest, and who will not come to rest?
+
+many_x = 4 * minigrad.rand(1024, 1)
+many_y = TRUE_WEIGHT * many_x + TRUE_BIAS + 0.5 * minigrad.randn(1024, 1)
+many_columns = np.column_stack([many_x.numpy(), np.ones(1024)])
+many_best, *_ = np.linalg.lstsq(many_columns, many_y.numpy()[:, 0], rcond=None)
+many_best_loss = np.mean((many_columns @ many_best - many_y.numpy()[:, 0]) ** 2)
+
+ways = {}
+print("\npoints per step    rate    steps   loss above the best   wandering in the last epoch")
+for batch_size, rate in ((1024, 0.03), (64, 0.03), (1, 0.03), (1, 0.003)):
+    _, losses, path = train(lambda p, rate=rate: optim.SGD(p, lr=rate), 5, batch_size, many_x, many_y)
+    steps = len(path) - 1
+    wandering = path[-(steps // 5) :].std(axis=0).max()
+    ways[batch_size, rate] = path, losses[-1] - many_best_loss, wandering
+    print(f"{batch_size:15d} {rate:7g} {steps:8d} {losses[-1] - many_best_loss:21.4f} {wandering:29.3f}")
+
+# %%
+# Batch gradient descent took five good steps, and five are not enough. Single points took over five
+# thousand steps, each of them wrong: a point says how *it* would like the line, so the parameters never come to rest.
+# They wander in a cloud around the best line, and the cloud shrinks with the learning rate, as the last panel shows;
+# that is one reason why rates are lowered towards the end of a training. Mini-batches are the compromise that everybody
+# uses: nearly as many points seen per second as all at once, because NumPy likes large arrays, and many steps.
+
+figure, axes = plt.subplots(1, 4, figsize=(14, 4), layout="constrained", sharex=True, sharey=True)
+for axis, ((batch_size, rate), (path, _, _)) in zip(axes, ways.items(), strict=True):
+    draw_map(axis, many_columns, *many_best, many_best_loss)
+    axis.plot(*path.T, color=SGD_COLOUR, linewidth=0.8, marker="o" if len(path) < 10 else None, markersize=4)
+    axis.plot(*path[0], marker="o", color="0.1", linestyle="none")
+    axis.plot(*many_best, marker="*", markersize=13, color=ADAM_COLOUR, markeredgecolor="white", linestyle="none")
+    name = {1024: "all points", 64: "64 points", 1: "1 point"}[batch_size]
+    axis.set(xlabel="weight", title=f"{name}, rate {rate}\n{len(path) - 1} steps")
+axes[0].set_ylabel("bias")
+figure.savefig(args.out / "05_batches.png", dpi=120)
+
+# %%
+# How wrong is a guess? The mean of B independent points scatters by 1/√B as much as one point does. So a batch that is
+# four times as large costs four times as much and is only twice as exact. You should see a straight line that falls by
+# a half for every factor of four.
+
+line = nn.Linear(1, 1)  # anywhere will do
+sizes = np.array([1, 4, 16, 64, 256, 1024])
+scatter = []
+for size in sizes:
+    slopes = []
+    for _ in range(300):
+        some = minigrad.randint(0, 1024, (int(size),))
+        line.zero_grad()
+        criterion(line(many_x[some]), many_y[some]).backward()
+        slopes.append(line.weight.grad.item())
+    scatter.append(np.std(slopes))
+falls = np.polyfit(np.log(sizes), np.log(scatter), 1)[0]
+
+figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+axis.loglog(sizes, scatter, "o", color=SGD_COLOUR, label="measured, 300 batches each")
+axis.loglog(sizes, scatter[0] / np.sqrt(sizes), color="0.4", linestyle=":", label="1/√B")
+axis.set(xlabel="points per batch B", ylabel="scatter of the slope (standard deviation)")
+axis.set_title("Four times the batch, half the noise")
+axis.set_xticks(sizes, [str(size) for size in sizes])
+axis.minorticks_off()
+axis.legend(frameon=False)
+figure.savefig(args.out / "05_noise.png", dpi=120)
+print(f"\nthe noise falls like B to the power {falls:.2f}; figures: 05_batches.png, 05_noise.png in {args.out}")
+
+# %%
+# A last trap. Most programs print the mean of the losses of the batches. If the last batch is short, 4 points after
+# five times 20, its points count five times as much as the others. Weigh each loss by the size of its batch, or measure
+# once over all points, as ``train`` does here.
+#
 # Both runs must come within 0.05 of the formula's line, and within one percent of its error:
 
 for model, losses, _ in runs.values():
@@ -125,9 +220,20 @@ for model, losses, _ in runs.values():
     assert losses[-1] < 1.01 * best_loss
 
 # %%
+# Mini-batches must have come close and the batch must not; single points must wander at least three times as far, less
+# with a smaller rate; and the noise must fall like B to the power -1/2:
+
+(_, all_gap, _), (_, mini_gap, mini_wander), (_, _, single_wander), (_, _, slow_wander) = ways.values()
+assert mini_gap < 0.05 < 0.2 < all_gap
+assert single_wander > 3 * mini_wander
+assert single_wander > 1.5 * slow_wander
+assert abs(falls + 0.5) < 0.05
+
+# %%
 # Exercises
 # ---------
-# 1. Set ``batch_size=100``, so that every step sees all points. How do the curves in the middle change?
+# 1. Set ``batch_size=100`` for SGD and Adam, so that every step sees all points. How do the curves in the middle of the
+#    first figure change? Then find a batch size and a rate that come closer than 64 and 0.03 in five epochs.
 # 2. Find the largest learning rate with which SGD still converges. It is the story of the first tutorial again: the
 #    steepest direction of the valley sets the limit.
 # 3. Subtract the mean from x before training. Look at the map: why is the road straight now?

@@ -9,28 +9,32 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad.creation import from_numpy
-from minigrad.utils.data import TensorDataset
+from minigrad.datasets.labelled import Function, Labelled
 
 _FILE = Path(__file__).with_name("digits.npz")
 _PARTS = ("train", "val", "test")
 
 
-class Digits(TensorDataset):
+class Digits(Labelled):
     """Images of handwritten digits with their labels, (64,) float32 from 0 to 1 and int64 from 0 to 9.
 
-    An image is a flat row of 8 x 8 pixels, 0 paper and 1 ink; ``reshape(-1, 1, 8, 8)`` makes what a convolution
-    takes. The split into 1,257 / 180 / 360 images for training, validation and test is stored in the file, so the
-    held-out images are the same everywhere and always.
+    An image is a flat row of 8 x 8 pixels, 0 paper and 1 ink; with ``flat=False`` it is what a convolution takes. The
+    split into 1,257 / 180 / 360 images for training, validation and test is stored in the file, so the held-out images
+    are the same everywhere and always.
 
     Parameters
     ----------
     split : {"train", "val", "test"}, optional
         Which part; by default all 1,797 images in the order of the source.
+    transform, target_transform : callable, optional
+        What images and labels pass through when they are read.
+    flat : bool
+        Whether an image is a row of 64 pixels; if not it is (1, 8, 8), as convolutions and image transforms take it.
 
     Attributes
     ----------
     data : Tensor
-        (N, 64) float32: multiples of 1/16.
+        (N, 64) or (N, 1, 8, 8) float32: multiples of 1/16.
     targets : Tensor
         (N,) int64: the digit.
     classes : list of str
@@ -70,15 +74,21 @@ class Digits(TensorDataset):
 
     classes: ClassVar = [str(digit) for digit in range(10)]
 
-    def __init__(self, split: str | None = None) -> None:
+    def __init__(
+        self,
+        split: str | None = None,
+        transform: Function | None = None,
+        target_transform: Function | None = None,
+        flat: bool = True,
+    ) -> None:
         if split is not None and split not in _PARTS:
             raise ValueError(f"Digits: expected split to be 'train', 'val', 'test' or None for all, got {split!r}")
         pixels, labels, part = _load()
         chosen = slice(None) if split is None else part == _PARTS.index(split)
         self.split = split
-        self.data = from_numpy(pixels[chosen].astype(np.float32) / np.float32(16))
-        self.targets = from_numpy(labels[chosen].astype(np.int64))
-        super().__init__(self.data, self.targets)
+        images = pixels[chosen].astype(np.float32) / np.float32(16)
+        data = from_numpy(images if flat else images.reshape(-1, 1, 8, 8))
+        super().__init__(data, from_numpy(labels[chosen].astype(np.int64)), transform, target_transform)
 
     def __repr__(self) -> str:
         return f"Digits(split={self.split!r}, {len(self)} images)"

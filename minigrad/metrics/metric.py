@@ -121,14 +121,32 @@ class Metric:
             raise
         return value
 
+    def merge_state(self, incoming_state: Metric | Mapping[str, Any]) -> None:
+        """Take in what another metric of this kind has seen: afterwards this one has seen both."""
+        name = type(self).__name__
+        other = isinstance(incoming_state, Metric)
+        state = incoming_state._state() if isinstance(incoming_state, Metric) else dict(incoming_state)
+        if (other and type(incoming_state) is not type(self)) or state.keys() != self._merges.keys():
+            got = type(incoming_state).__name__ if other else f"the states {sorted(state)}"
+            raise ValueError(f"{name}.merge_state: expected a {name} or its {sorted(self._merges)}, got {got}")
+        if None in self._merges.values():
+            alone = [key for key, merge in self._merges.items() if merge is None]
+            raise RuntimeError(
+                f"{name}.merge_state: nobody said how to merge {alone[0]!r}; give add_state a dist_reduce_fx"
+            )
+        count = incoming_state._count if isinstance(incoming_state, Metric) else 1
+        self._restore(self._both(self._state(), state), self._count + count)
+
+    def _both(self, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+        return {name: MERGES[self._merges[name]](a[name], b[name]) for name in a}
+
     def _joined(self, before: dict[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
         """Return the state of everything, from that before the batch, and that of the batch, which is here now."""
         if None in self._merges.values():
             self._restore(before, 1)
             self.update(*args, **kwargs)
             return self._state()
-        batch = self._state()
-        return {name: MERGES[self._merges[name]](before[name], batch[name]) for name in batch}
+        return self._both(before, self._state())
 
     __call__ = forward
 

@@ -1,5 +1,6 @@
 """Layers, losses and containers, under ``torch.nn``'s names."""
 
+import importlib as _importlib
 from typing import Any as _Any
 
 from minigrad.nn import functional, init, utils
@@ -301,8 +302,7 @@ _REFUSED = {
         *(f"LazyConvTranspose{d}d" for d in (1, 2, 3)),
         *("LazyLinear", "UninitializedParameter", "UninitializedBuffer"),
     },
-    "there is one process and one device, whose batch norm is BatchNorm2d": {"SyncBatchNorm"},
-    "there is one process and one device: use the model itself": {"DataParallel", "parallel"},
+    "each process has one device: use nn.parallel.DistributedDataParallel": {"DataParallel"},
     "it is LocalResponseNorm under an older name": {"CrossMapLRN2d"},
     "it is NLLLoss, which takes images too": {"NLLLoss2d"},
     "use Sequential": {"Container"},
@@ -311,7 +311,13 @@ _REFUSED = {
 }
 
 
+_ELSEWHERE = {"SyncBatchNorm": "minigrad.nn.parallel", "parallel": "minigrad.nn.parallel"}  # imported when asked for
+
+
 def __getattr__(name: str) -> _Any:
-    """Say why something of PyTorch's is not here."""
+    """Fetch what needs several processes; say why something else of PyTorch's is not here."""
+    if name in _ELSEWHERE:
+        module = _importlib.import_module(_ELSEWHERE[name])
+        return module if name == "parallel" else getattr(module, name)
     why = next((f": {reason}" for reason, names in _REFUSED.items() if name in names), "")
     raise AttributeError(f"minigrad.nn has no {name!r}{why}")

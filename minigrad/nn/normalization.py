@@ -142,29 +142,35 @@ class _BatchNorm(_ChannelNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _check_input(self, input: Any) -> None:
         x = input.array if isinstance(input, Tensor) else None
         if x is None or x.ndim not in self.shapes or x.shape[1] != self.num_features:
             raise self._not_a_tensor(input) if x is None else self._refused(tuple(x.shape))
         if self.weight is not None and x.dtype != self.weight.array.dtype:
             raise self._other_dtype(input, self.weight)
+
+    def _next_momentum(self) -> Any:
+        """Count the batch, and return its weight in the running statistics."""
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
+            self.num_batches_tracked.array += 1
+            if self.momentum is None:  # all batches alike; as an array, because a number would wait for the GPU
+                return 1.0 / self.num_batches_tracked.array
+        return 0.0 if self.momentum is None else self.momentum
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input(input)
         of_batch = self.training or self.running_mean is None  # which statistics normalise
-        if of_batch and x.size == self.num_features:
+        if of_batch and input.array.size == self.num_features:
             raise self.input_error(
-                f"expected more than one value per channel in training, got input {tuple(x.shape)}: the variance of a "
-                "single value is 0.\n  Use larger batches (drop_last=True in the DataLoader drops an odd last one), or "
-                "model.eval() if this is evaluation.",
+                f"expected more than one value per channel in training, got input {tuple(input.shape)}: the variance "
+                "of a single value is 0.\n  Use larger batches (drop_last=True in the DataLoader drops an odd last "
+                "one), or model.eval() if this is evaluation.",
                 ValueError,
             )
-        mean, var, momentum = self.running_mean, self.running_var, self.momentum
+        mean, var = self.running_mean, self.running_var
         if self.training and not self.track_running_stats:
             mean = var = None
-        elif self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array += 1
-            if momentum is None:  # weigh all batches alike; as an array, because a number would wait for the GPU
-                momentum = 1.0 / self.num_batches_tracked.array
-        momentum = 0.0 if momentum is None else momentum
-        return batch_norm(input, mean, var, self.weight, self.bias, of_batch, momentum, self.eps)
+        return batch_norm(input, mean, var, self.weight, self.bias, of_batch, self._next_momentum(), self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from itertools import islice, repeat
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from minigrad.backend import Generator, default_generator
+from minigrad.creation import as_tensor
+from minigrad.draws import multinomial
 
 T_co = TypeVar("T_co", covariant=True)
 Indices = np.ndarray[Any, np.dtype[np.int64]]
@@ -89,11 +91,7 @@ class RandomSampler(ArraySampler):
             raise TypeError(f"RandomSampler: expected num_samples to be an integer, got {num_samples!r}")
         if num_samples is not None and num_samples <= 0:
             raise ValueError(f"RandomSampler: expected num_samples of 1 or more, got {num_samples}")
-        if generator is not None and not isinstance(generator, Generator):
-            raise TypeError(
-                f"RandomSampler: expected generator to be a minigrad.Generator, got {type(generator).__name__}; "
-                "write minigrad.Generator().manual_seed(0)"
-            )
+        require_generator("RandomSampler", generator)
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
@@ -117,6 +115,97 @@ class RandomSampler(ArraySampler):
 
     def __len__(self) -> int:
         return self.num_samples
+
+
+class SubsetRandomSampler(Sampler[Any]):
+    """The given indices, each once, in an order newly drawn for each pass.
+
+    >>> import minigrad
+    >>> sorted(SubsetRandomSampler([3, 5, 8]))
+    [3, 5, 8]
+    """
+
+    def __init__(self, indices: Sequence[Any], generator: Generator | None = None) -> None:
+        require_generator("SubsetRandomSampler", generator)
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[Any]:
+        order = (self.generator or default_generator()).permutation(len(self.indices))
+        return map(self.indices.__getitem__, order.tolist())
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(ArraySampler):
+    """Indices 0 ... n-1 drawn with a weight for each: what comes twice as often has twice the weight.
+
+    To balance classes of unequal size, give each sample one over the size of its class.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        Not negative, not all 0; they need not sum to 1.
+    num_samples : int
+        How many indices one pass has.
+    replacement : bool
+        Draw each index independently; else no index comes twice.
+    generator : Generator, optional
+        Where the randomness comes from; by default what ``minigrad.manual_seed`` seeds.
+
+    Examples
+    --------
+    >>> list(WeightedRandomSampler([0.0, 1.0, 0.0], 4))
+    [1, 1, 1, 1]
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float],
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples <= 0:
+            raise ValueError(
+                f"WeightedRandomSampler: expected num_samples to be an integer of 1 or more, got {num_samples!r}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(f"WeightedRandomSampler: expected replacement to be True or False, got {replacement!r}")
+        require_generator("WeightedRandomSampler", generator)
+        self.weights = as_tensor(weights, dtype=np.float64, device="cpu")
+        if len(self.weights.shape) != 1:
+            raise ValueError(
+                "WeightedRandomSampler: expected weights to be a vector, one weight for each sample, got shape "
+                f"{tuple(self.weights.shape)}"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def order(self) -> Indices:
+        drawn = multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
+        return drawn.numpy()  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class Endless(Sampler[None]):
+    """The sampler of a stream, whose samples have no numbers: None without end."""
+
+    def __iter__(self) -> Iterator[None]:
+        return repeat(None)
+
+
+def require_generator(caller: str, generator: Any) -> None:
+    """Refuse what is neither a generator nor None."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(
+            f"{caller}: expected generator to be a minigrad.Generator, got {type(generator).__name__}; "
+            "write minigrad.Generator().manual_seed(0)"
+        )
 
 
 class BatchSampler(Sampler[list[int]]):
@@ -149,7 +238,9 @@ class BatchSampler(Sampler[list[int]]):
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
-        indices = iter(self.sampler)
+        return self._batches(iter(self.sampler))  # a random order is drawn here, not when the first batch is asked for
+
+    def _batches(self, indices: Iterator[int]) -> Iterator[list[int]]:
         while batch := list(islice(indices, self.batch_size)):
             if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
@@ -157,13 +248,13 @@ class BatchSampler(Sampler[list[int]]):
     def arrays(self) -> Iterator[Indices]:
         """Yield the same batches as arrays: slices of the sampler's own array if it has one."""
         if not isinstance(self.sampler, ArraySampler) or type(self.sampler).__iter__ is not ArraySampler.__iter__:
-            yield from map(np.asarray, self)
-            return
+            return map(np.asarray, self)
         order = self.sampler.order()
         end = len(order) - len(order) % self.batch_size if self.drop_last else len(order)
-        for start in range(0, end, self.batch_size):
-            yield order[start : start + self.batch_size]
+        return (order[start : start + self.batch_size] for start in range(0, end, self.batch_size))
 
     def __len__(self) -> int:
-        n = len(self.sampler)  # type: ignore[arg-type]
+        if not isinstance(self.sampler, Sized):
+            raise TypeError(f"BatchSampler: its sampler, a {type(self.sampler).__name__}, has no __len__")
+        n = len(self.sampler)
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)

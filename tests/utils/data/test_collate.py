@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.utils.data import default_collate, default_convert
+from minigrad.utils.data import DataLoader, default_collate, default_convert
+from minigrad.utils.data.collate import collate, default_collate_fn_map
 
 Point = namedtuple("Point", ["x", "y"])
 
@@ -106,3 +107,54 @@ def test_samples_that_differ_are_named(batch, message):
 def test_what_cannot_be_collated_is_named(batch, message):
     with pytest.raises(TypeError, match=message):
         default_collate(batch)
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Types of one's own
+
+
+class Graph:
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+
+class Tree(Graph):
+    pass
+
+
+def merge(graphs, *, collate_fn_map=None):
+    return Graph(collate([graph.nodes for graph in graphs], collate_fn_map=collate_fn_map))
+
+
+def test_a_type_of_ones_own_by_a_map():
+    batch = collate([(Tree(1), "a"), (Tree(2), "b")], collate_fn_map={Graph: merge})
+    assert batch[0].nodes.tolist() == [1, 2]
+    assert batch[1] == ("a", "b")
+    with pytest.raises(TypeError, match="got a Tree at sample"):
+        collate([Tree(1)], collate_fn_map={int: merge})
+
+
+def test_a_type_of_ones_own_everywhere(monkeypatch):
+    monkeypatch.setitem(default_collate_fn_map, Graph, merge)
+    assert [batch.nodes.tolist() for batch in DataLoader([Graph(1), Graph(2), Tree(3)], batch_size=2)] == [[1, 2], [3]]
+
+
+def test_the_exact_type_comes_before_its_bases_and_a_tuple_of_types_serves():
+    chosen = collate([True], collate_fn_map={int: lambda batch, **_: "int", bool: lambda batch, **_: "bool"})
+    assert chosen == "bool"
+    assert collate([2.0], collate_fn_map={(int, float): lambda batch, **_: "number"}) == "number"
+
+
+def test_tensors_can_be_collated_otherwise():
+    pad = lambda batch, *, collate_fn_map=None: max(len(x) for x in batch)
+    assert collate([{"x": minigrad.zeros(3)}, {"x": minigrad.zeros(4)}], collate_fn_map={minigrad.Tensor: pad}) == {
+        "x": 4
+    }
+
+
+def test_a_change_of_the_map_is_seen_by_loaders_of_tensors(monkeypatch):
+    total = lambda batch, *, collate_fn_map=None: sum(x.item() for x in batch)
+    loader = DataLoader(minigrad.arange(5), batch_size=3)
+    assert [batch.tolist() for batch in loader] == [[0, 1, 2], [3, 4]]
+    monkeypatch.setitem(default_collate_fn_map, minigrad.Tensor, total)
+    assert list(loader) == [3, 7]

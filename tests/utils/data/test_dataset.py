@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.utils.data import DataLoader, Dataset, Subset, TensorDataset, random_split
+from minigrad.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+from minigrad.utils.data.fetch import whole_batches
 
 
 @pytest.fixture
@@ -119,3 +129,129 @@ def test_random_split_refuses_wrong_sums(lengths, message):
 def test_random_split_warns_of_an_empty_part():
     with pytest.warns(UserWarning, match=r"leave a part empty: \[1, 0\]"):
         random_split(range(1), [0.5, 0.5])
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# Data sets made of others
+
+
+def test_concat_says_where_each_ends():
+    both = ConcatDataset([range(3), [], "ab"])
+    assert [both[k] for k in range(-5, 5)] == [0, 1, 2, "a", "b"] * 2
+    assert (len(both), both.cumulative_sizes) == (5, [3, 3, 5])
+    assert list(both) == [0, 1, 2, "a", "b"]  # Python's own loop stops at the IndexError
+
+
+def test_stack_by_place_and_by_name():
+    assert StackDataset(range(2), "ab")[1] == (1, "b")
+    assert StackDataset(n=range(2), c="ab").__getitems__([1, 0]) == [{"n": 1, "c": "b"}, {"n": 0, "c": "a"}]
+
+
+def test_several_samples_are_fetched_together_where_that_can_be_done():
+    class Storage(Dataset):
+        asked = 0
+
+        def __len__(self):
+            return 9
+
+        def __getitems__(self, indices):
+            Storage.asked += 1
+            return [10 * i for i in indices]
+
+    data = Subset(StackDataset(Storage(), Storage()), [8, 7, 6, 5])
+    assert [[x.tolist() for x in batch] for batch in DataLoader(data, batch_size=2)] == [[[80, 70]] * 2, [[60, 50]] * 2]
+    assert Storage.asked == 4
+
+    class Short(Storage):
+        def __getitems__(self, indices):
+            return [0]
+
+    with pytest.raises(ValueError, match=r"Short\.__getitems__: expected 2 samples, one for each index, got 1"):
+        list(DataLoader(Short(), batch_size=2))
+
+
+@pytest.mark.parametrize(
+    ("base", "arguments"),
+    [(Subset, (range(4), [3, 1])), (StackDataset, (range(2),)), (TensorDataset, (minigrad.arange(2),))],
+)
+def test_a_subclass_with_a_getitem_of_its_own_is_asked_for_each_sample(base, arguments):
+    class Changed(base):
+        def __getitem__(self, index):
+            return -index
+
+    assert [x.tolist() for x in DataLoader(Changed(*arguments), batch_size=2)] == [[0, -1]]
+
+
+def nested(pairs):
+    """Return data sets that are read by whole batches, from ``pairs`` of three columns."""
+    part = Subset(pairs, [4, 4, 0, -1])
+    return {
+        "tensors": pairs,
+        "a tensor": pairs.tensors[0],
+        "an array": pairs.tensors[1].detach().numpy(),
+        "subset of a subset": Subset(part, np.array([2, 1])),
+        "random split": random_split(pairs, [0.5, 0.5])[0],
+        "no rows of a subset": Subset(pairs, []),
+        "concat": ConcatDataset([part, pairs, part]),
+        "concat of concats": ConcatDataset([pairs, ConcatDataset([part])]),
+        "stack": StackDataset(pairs, pairs.tensors[0]),
+        "named stack": StackDataset(a=pairs, b=pairs.tensors[1]),
+        "concat of stacks": ConcatDataset([StackDataset(a=pairs), StackDataset(a=part)]),
+    }
+
+
+@pytest.mark.parametrize("name", nested(TensorDataset(minigrad.zeros(6), minigrad.zeros(6))))
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_whole_batches_are_what_single_samples_collate_to(name, batch_size):
+    pairs = TensorDataset(minigrad.randn(6, 2), minigrad.arange(6), minigrad.rand(6, 2, 2) > 0.5)
+    data = nested(pairs)[name]
+    assert whole_batches(data) is not None
+    order = np.random.default_rng(0).permutation(len(data)).tolist()
+    whole = list(DataLoader(data, batch_size, sampler=order))
+    by_sample = list(DataLoader([data[k] for k in range(len(data))], batch_size, sampler=order))
+    assert repr(whole) == repr(by_sample)
+    assert len(whole) == -(-len(order) // batch_size)
+
+
+def test_what_is_not_read_by_whole_batches():
+    pairs, longer = TensorDataset(minigrad.zeros(2, 3)), TensorDataset(minigrad.zeros(2, 4))
+    for data in (
+        [1, 2],
+        np.array(["a"]),
+        Subset([1, 2], [0]),
+        StackDataset(pairs, "ab"),
+        ConcatDataset([pairs, longer]),
+    ):
+        assert whole_batches(data) is None
+    with pytest.raises(RuntimeError, match="same shape in all samples"):
+        list(DataLoader(ConcatDataset([pairs, longer]), 4))
+    with pytest.raises(IndexError, match="index below 4, got -5"):
+        list(DataLoader(pairs + pairs, batch_sampler=[[0, -5]]))
+
+
+def test_gradients_flow_through_batches_of_concat():
+    x, y = minigrad.ones(2, requires_grad=True), minigrad.ones(2, requires_grad=True)
+    (batch,) = next(iter(DataLoader(TensorDataset(x) + TensorDataset(y), batch_sampler=[[3, 0, 2, 3]])))
+    (batch * minigrad.tensor([1.0, 2.0, 3.0, 4.0])).sum().backward()
+    assert (x.grad.tolist(), y.grad.tolist()) == ([2.0, 0.0], [3.0, 5.0])
+
+
+def test_concat_and_stack_stay_on_the_gpu():
+    import strict_cupy
+
+    with strict_cupy.installed() as cp:
+        pairs = TensorDataset(minigrad.arange(4).to("cuda"), minigrad.ones(4).to("cuda"))
+        loader = DataLoader(ConcatDataset([StackDataset(pairs), StackDataset(pairs)]), batch_size=8, shuffle=True)
+        before = cp.syncs
+        (((x, y),),) = loader
+        assert cp.syncs == before
+        assert str(x.device) == str(y.device) == "cuda:0"
+        assert sorted(x.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_stream_that_forgot_its_iter():
+    class Forgetful(IterableDataset):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Forgetful\.__iter__ is not defined"):
+        list(DataLoader(Forgetful()))

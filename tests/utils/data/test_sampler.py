@@ -3,7 +3,16 @@ from collections import Counter
 import pytest
 
 import minigrad
-from minigrad.utils.data import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from minigrad.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 
 def test_sequential():
@@ -101,3 +110,52 @@ def test_batch_size_must_be_a_positive_integer(batch_size):
 def test_sampler_without_iter():
     with pytest.raises(NotImplementedError, match=r"Sampler\.__iter__"):
         iter(Sampler())
+
+
+def test_subset_is_a_new_permutation_each_pass_and_follows_its_generator():
+    sampler = SubsetRandomSampler(range(100, 200))
+    first, second = list(sampler), list(sampler)
+    assert sorted(first) == sorted(second) == list(range(100, 200))
+    assert first != second
+    a, b = (list(SubsetRandomSampler("abcdefgh", minigrad.Generator().manual_seed(2))) for _ in range(2))
+    assert a == b
+
+
+def test_weights_are_how_often():
+    drawn = Counter(WeightedRandomSampler([1, 0, 5, 2], 8000))
+    assert set(drawn) == {0, 2, 3}
+    for index, p in ((0, 1 / 8), (2, 5 / 8), (3, 2 / 8)):
+        assert abs(drawn[index] - 8000 * p) < 5 * (8000 * p * (1 - p)) ** 0.5  # five standard deviations
+    assert {type(index) for index in drawn} == {int}
+
+
+def test_weighted_without_replacement_takes_the_likely_ones_first():
+    passes = [list(WeightedRandomSampler([1.0, 100.0, 1.0], 3, replacement=False)) for _ in range(200)]
+    assert all(sorted(one) == [0, 1, 2] for one in passes)
+    assert Counter(one[0] for one in passes)[1] > 180  # 196 on average, with a standard deviation of 2
+
+
+def test_weighted_repeats_by_seed_and_by_generator():
+    def drawn(**kwargs):
+        return list(WeightedRandomSampler([1.0, 2.0, 3.0], 50, **kwargs))
+
+    minigrad.manual_seed(4)
+    first, second = drawn(), drawn()
+    minigrad.manual_seed(4)
+    assert drawn() == first != second
+    assert drawn(generator=minigrad.Generator().manual_seed(4)) == first
+
+
+def test_samplers_in_a_loader():
+    data = TensorDataset(minigrad.arange(6))
+    for sampler in (SubsetRandomSampler([1, 3, 5]), WeightedRandomSampler([0.0, 1.0, 0.0, 1.0, 0.0, 1.0], 3, False)):
+        (batch,) = next(iter(DataLoader(data, batch_size=5, sampler=sampler)))
+        assert sorted(batch.tolist()) == [1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    "make", [SubsetRandomSampler, lambda x, generator: WeightedRandomSampler(x, 1, generator=generator)]
+)
+def test_generators_are_minigrads(make):
+    with pytest.raises(TypeError, match=r"RandomSampler: expected generator to be a minigrad\.Generator, got int"):
+        make([1], generator=3)

@@ -1,0 +1,108 @@
+"""Settings of the documentation site; build.py starts Sphinx with them."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+import minigrad
+from generate import sources
+
+WORK = Path(os.environ["MINIGRAD_DOCS_WORK"])
+RUN = os.environ["MINIGRAD_DOCS_RUN"]  # "fast", "quick" or "full"
+FIGURES = tempfile.mkdtemp(prefix="minigrad-figures-")  # lessons save theirs; the gallery takes the open ones
+
+project = "minigrad"
+author = copyright = "the minigrad developers"
+version = release = minigrad.__version__
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.linkcode",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
+root_doc = "index"
+exclude_patterns = ["_generated", "learn/*.ipynb", "learn/*.py"]
+suppress_warnings = ["config.cache"]  # the gallery's settings hold functions
+
+# --------------------------------------------------------------------------------------------------------------
+# Pages
+
+html_theme = "pydata_sphinx_theme"
+html_title = "minigrad"
+html_static_path = ["_static"]
+html_css_files = ["minigrad.css"]
+html_js_files = ["minigrad.js"]
+html_favicon = "_static/icon.svg"
+html_copy_source = html_show_sourcelink = html_show_sphinx = False
+html_sidebars = {"index": []}
+html_theme_options = {
+    "logo": {"text": "minigrad", "image_light": "_static/icon.svg", "image_dark": "_static/icon.svg", "alt_text": ""},
+    "header_links_before_dropdown": 6,
+    "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": True,
+    "navigation_depth": 2,
+    "show_nav_level": 1,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+mathjax_path = "mathjax/tex-svg.js"  # MathJax 3.2.2, in one file, so that pages work without a network
+myst_enable_extensions = ["dollarmath", "attrs_inline", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# --------------------------------------------------------------------------------------------------------------
+# Reference
+
+autodoc_typehints = "none"
+autodoc_inherit_docstrings = False
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+add_module_names = False
+python_use_unqualified_type_names = True
+linkcode_resolve = sources.resolve
+
+# --------------------------------------------------------------------------------------------------------------
+# Lessons
+
+
+def _arguments(_conf: object, script: dict[str, str]) -> list[str]:
+    """Return the words behind the name of a lesson's script."""
+    quick = RUN != "full" and "--quick" in Path(script["src_file"]).read_text(encoding="utf-8")
+    return ["--out", FIGURES] + ["--quick"] * quick
+
+
+_arguments.__repr__ = lambda: "_arguments"  # type: ignore[method-assign]
+
+sphinx_gallery_conf = {
+    "examples_dirs": str(WORK / "lessons"),
+    "gallery_dirs": "learn",
+    "filename_pattern": r"[/\\]\d\d_",
+    "within_subsection_order": "FileNameSortKey",
+    "plot_gallery": RUN != "fast",
+    "abort_on_example_error": True,
+    "reset_argv": _arguments,
+    "reset_modules_order": "both",
+    "remove_config_comments": True,
+    "write_computation_times": False,  # that page would load scripts from elsewhere
+    "min_reported_time": 1e9,
+    "show_signature": False,
+    "show_memory": False,
+    "download_all_examples": False,
+    "doc_module": ("minigrad",),
+    "reference_url": {"minigrad": None},
+    "image_srcset": ["2x"],
+}
+
+
+def setup(app: object) -> None:
+    """Add what these pages have beyond Sphinx: the sources of minigrad, and links into them."""
+    sources.setup(app)

@@ -1,0 +1,293 @@
+"""The calculus sheets: every op with its formula, its derivative, its curve, its code, and what it keeps."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import minigrad
+import minigrad.linalg
+import minigrad.nn
+import minigrad.special
+from generate.curves import curve
+from generate.inventory import ROOT, place
+from generate.text import plain, prose
+from minigrad.ops.op import Op, Variadic, registry
+
+TITLES = {
+    "elementwise": "Entry by entry",
+    "representation": "How numbers are written",
+    "special": "Special functions",
+    "activation": "Activations",
+    "reduction": "Reductions",
+    "norms": "Norms and distances",
+    "cumulative": "Running sums and products",
+    "statistics": "Counting",
+    "sorting": "Sorting and searching",
+    "shape": "Shapes",
+    "indexing": "Indexing",
+    "scattering": "Scattering",
+    "diagonals": "Diagonals and triangles",
+    "product": "Products",
+    "linalg": "Inverses and determinants",
+    "decomposition": "Decompositions",
+    "loss": "Losses",
+    "normalization": "Normalization",
+    "convolution": "Convolution",
+    "pooling": "Pooling",
+    "padding": "Padding",
+    "embedding": "Embedding",
+    "attention": "Attention",
+    "recurrent": "Recurrent networks",
+    "conversion": "Copies and devices",
+    "op": "Undoing broadcasting and promotion",
+}
+LONG = 24  # lines of code, beyond which it is folded away
+KEPT = {"y": "the output"}
+
+
+def pages() -> dict[str, str]:
+    """Return a page for each sheet, and the page that leads to them."""
+    sheets: dict[str, list[Op | Variadic]] = defaultdict(list)
+    for op in registry.values():
+        sheets[op.forward.__module__].append(op)
+    order = {f"minigrad.ops.{name}": k for k, name in enumerate(TITLES)}
+    found, lines = {}, [INTRODUCTION, ".. toctree::", "   :hidden:", ""]
+    there = sorted(sheets, key=lambda module: order.get(module, len(order)))
+    names = [module.rpartition(".")[2] for module in there]
+    lines += [*(f"   {name}" for name in names), "", ".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+    for module, name in zip(there, names, strict=True):
+        found[f"sheets/{name}.rst"] = sheet(module, sheets[module])
+        shown = [op for op in sheets[module] if has_words(op)]
+        lines += [f"   * - :doc:`{title(name)} <{name}>`", "     - " + ", ".join(f":ref:`{op.name} <{label(op)}>`" for op in shown)]
+    return {"sheets/index.rst": "\n".join([*lines, ""]), **found}
+
+
+INTRODUCTION = """\
+The calculus sheets
+===================
+
+Everything minigrad can differentiate is made of the ops on these sheets. An op is a forward computation and, beside it,
+its derivative. The pages are read off the code: formula and rule stand there as they run.
+
+How to read an entry, with ``tanh`` as the example:
+
+- **Formula and derivative.** ``d = (1 - tanh(x)^2) dx`` says how the output changes when the input changes a little.
+- **The curve** is solid, its slope is dashed.
+- **Rule.** ``x=lambda g, y: g * (1 - y * y)`` turns the incoming gradient ``g`` into the share of the input ``x``.
+- **Kept for backward** is what the rule asks for by name, and nothing else. ``tanh`` asks for its output ``y``, so the
+  input can be freed.
+
+"""
+
+
+def title(name: str) -> str:
+    return TITLES.get(name, name.replace("_", " ").capitalize())
+
+
+def label(op: Op | Variadic) -> str:
+    return f"op-{op.name}"
+
+
+def words(op: Op | Variadic) -> tuple[str, str]:
+    """Return formula and derivative; a family of ops has them in its docstring as an op has."""
+    if isinstance(op, Op):
+        return op.formula, op.derivative_formula
+    formula, _, derivative = (op.__doc__ or "").strip().partition("\n\n")[0].partition(";   ")
+    return " ".join(formula.split()), " ".join(derivative.split())
+
+
+def has_words(op: Op | Variadic) -> bool:
+    return bool(words(op)[0])
+
+
+# --------------------------------------------------------------------------------------------------------------
+# One sheet
+
+
+def sheet(module: str, ops: list[Op | Variadic]) -> str:
+    file = Path(inspect.getfile(ops[0].forward)).relative_to(ROOT).as_posix()
+    name = module.rpartition(".")[2]
+    text = (ROOT / file).read_text(encoding="utf-8")
+    heads = sections(text)
+    lines = [title(name), "=" * len(title(name)), "", f"The file: :src:`{file}`", ""]
+    lines += [prose(about(ast.get_docstring(ast.parse(text)) or "")), ""]
+    before = None
+    for op in sorted((op for op in ops if has_words(op)), key=first_line):
+        head = next((words for line, words in reversed(heads) if line < first_line(op)), None)
+        if head != before and head is not None:
+            lines += [head, "-" * len(head), ""]
+        before = head
+        lines += entry(op, file)
+    lines += composed(module, {id(op) for op in ops})
+    return "\n".join(lines)
+
+
+def about(text: str) -> str:
+    return re.sub(r"^Op sheets?: (.)", lambda found: found[1].upper(), text)
+
+
+def first_line(op: Op | Variadic) -> int:
+    return op.forward.__code__.co_firstlineno
+
+
+def sections(text: str) -> list[tuple[int, str]]:
+    """Return the headings between the rules of a file, by line, as far as they are short enough for a title."""
+    lines = text.splitlines()
+    found = []
+    for k in range(len(lines) - 1):
+        if lines[k].startswith("# -----") and lines[k + 1].startswith("# ") and "---" not in lines[k + 1]:
+            found.append((k + 1, re.split(r": |; |\. |\.$", lines[k + 1][2:])[0].replace("`", "")))
+    return found
+
+
+def entry(op: Op | Variadic, file: str) -> list[str]:
+    formula, derivative = words(op)
+    shown = f"{op.name}({', '.join(_arguments(op))})"
+    lines = [f".. _{label(op)}:", "", ".. rst-class:: op", "", op.name, "^" * len(op.name), ""]
+    picture = curve(op, op.name) if isinstance(op, Op) and op.rules else ""
+    if picture:
+        lines += [".. raw:: html", "", f"   {picture}", ""]
+    lines += [".. rst-class:: formula", "", f"| ``{shown} = {formula}``" if _is_formula(formula) else f"| ``{shown}``: {plain(formula)}"]
+    lines += [f"| ``{derivative}``" if derivative else "| no derivative" if not _rules(op) else "| linear: the derivative is the rule below"]
+    lines += ["", *kept(op), *public(op)]
+    lines += code(op, file)
+    return lines
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a description is a formula and not a sentence."""
+    first = text.split(", ")[0]
+    return len(re.findall(r"\b(?!sqrt|log|exp|sin|cos|tan|mean|sum|max|min|arc|ar|sigmoid|softmax|trunc|floor|of|along|dim)[a-z]{4,}", first)) < 1
+
+
+def _arguments(op: Op | Variadic) -> list[str]:
+    return op.inputs if isinstance(op, Op) else ["x0", "x1", "..."]
+
+
+def _rules(op: Op | Variadic) -> dict[str, Any]:
+    if isinstance(op, Op):
+        return op.rules
+    return {} if op._rule is None else {"x0": op._rule(0)}
+
+
+def kept(op: Op | Variadic) -> list[str]:
+    """Say what the rules ask for by name; that is what a node keeps."""
+    rules = _rules(op)
+    if not rules:
+        return []
+    needs = {}
+    for name, rule in rules.items():
+        while hasattr(rule, "__wrapped__"):
+            rule = rule.__wrapped__
+        code = rule.__code__
+        needs[name] = [word for word in code.co_varnames[: code.co_argcount] if word != "g"]
+    arrays = {name: [word for word in asked if not word.endswith("_shape")] for name, asked in needs.items()}
+    said = {name: _listed(asked) for name, asked in arrays.items()}
+    if not any(arrays.values()):
+        return ["Kept for backward: nothing", ""]
+    if len(set(said.values())) == 1:
+        return [f"Kept for backward: {next(iter(said.values()))}", ""]
+    each = "; ".join(f"{what} for the gradient of ``{name}``" for name, what in said.items())
+    return [f"Kept for backward: {each}", ""]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"``{name}``" + (f" ({KEPT[name]})" if name in KEPT else "") for name in names) or "nothing"
+
+
+@functools.cache
+def _public() -> dict[int, list[str]]:
+    """Return under which public names each op is found."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for room in (minigrad, minigrad.nn.functional, minigrad.linalg, minigrad.special):
+        for name, thing in sorted(vars(room).items()):
+            if isinstance(thing, (Op, Variadic)):
+                found[id(thing)].append(f"{room.__name__}.{name}")
+    return found
+
+
+def public(op: Op | Variadic) -> list[str]:
+    paths = _public().get(id(op), [])
+    return ["Public as " + ", ".join(f":py:obj:`{path}`" for path in paths), ""] if paths else []
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Code
+
+
+@functools.cache
+def _statements(file: str) -> tuple[list[str], dict[str, list[tuple[int, int]]]]:
+    """Return a file's lines, and where the derivatives of each name are set."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            call = node.value.func
+            if isinstance(call, ast.Attribute) and call.attr == "derivative" and isinstance(call.value, ast.Name):
+                found[call.value.id].append((node.lineno, node.end_lineno or node.lineno))
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Attribute) and decorator.attr == "derivative" and isinstance(decorator.value, ast.Name):
+                    found[decorator.value.id].append((decorator.lineno, node.end_lineno or node.lineno))
+    return text.splitlines(), found
+
+
+def code(op: Op | Variadic, file: str) -> list[str]:
+    """Return the forward without its docstring, and the rules, as they stand in the file."""
+    lines, rules = _statements(file)
+    forward = inspect.unwrap(op.forward)
+    source, start = inspect.getsourcelines(forward)
+    body = _without_docstring("".join(source)).splitlines()
+    for first, last in rules.get(forward.__name__, []):
+        body += ["", *lines[first - 1 : last]]
+    block = [".. code-block:: python", "", indent("\n".join(body), "   "), ""]
+    link = f":src:`{file}:{forward.__qualname__}`"
+    if len(body) > LONG:
+        block = [".. raw:: html", "", f"   <details><summary>The code, {len(body)} lines</summary>", "", *block,
+                 ".. raw:: html", "", "   </details>", ""]  # fmt: skip
+    return [*block, f"In {link}, line {start}", ""]
+
+
+def _without_docstring(source: str) -> str:
+    tree = ast.parse(source)
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    lines = source.splitlines()
+    if ast.get_docstring(function) is not None:
+        text = function.body[0]
+        del lines[text.lineno - 1 : text.end_lineno]
+        lines = [line for k, line in enumerate(lines) if not (k == text.lineno - 1 and not line.strip())]
+    return "\n".join(lines)
+
+
+def composed(module: str, ops: set[int]) -> list[str]:
+    """List the functions of a sheet that are no ops of their own but made of ops."""
+    import importlib
+
+    sheet = importlib.import_module(module)
+    lines = []
+    for name, thing in vars(sheet).items():
+        if name.startswith("_") or not inspect.isfunction(thing) or thing.__module__ != module:
+            continue
+        text = " ".join(inspect.cleandoc(thing.__doc__ or "").partition("\n\n")[0].split())
+        found = place(thing)
+        if text and found and module != "minigrad.ops.op":
+            lines += [f"   * - :src:`{found[0]}:{name}`", f"     - {plain(text)}"]
+    if not lines:
+        return []
+    head = "Composed of ops"
+    intro = "These have no rule of their own. They call ops, and their derivatives follow."
+    return [head, "-" * len(head), "", intro, "", ".. list-table::", "   :class: names", "   :widths: 30 70", "", *lines, ""]
+
+
+def shown_names() -> Iterator[str]:
+    """Yield the names of the ops that have an entry."""
+    yield from (op.name for op in registry.values() if has_words(op))

@@ -1,0 +1,73 @@
+"""The sources of minigrad as pages with numbered lines, and links that lead to a line."""
+
+from __future__ import annotations
+
+import html
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst.states import Inliner
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from generate import inventory
+
+FILES = sorted(
+    path.relative_to(inventory.ROOT).as_posix()
+    for folder in ("minigrad", "tutorials")
+    for path in (inventory.ROOT / folder).rglob("*.py")
+)
+
+
+def target(file: str, line: int | None, depth: int) -> str:
+    """Return the address of a line of a source page, from a page so many folders deep."""
+    return "../" * depth + f"source/{file}.html" + (f"#L-{line}" if line else "")
+
+
+def resolve(domain: str, info: dict[str, str]) -> str | None:
+    """Return where the definition of something in the reference is; those pages are one folder deep."""
+    if domain != "py":
+        return None
+    try:
+        thing: Any = importlib.import_module(info["module"])
+        for word in info["fullname"].split("."):
+            thing = vars(thing)[word] if isinstance(thing, type) and word in vars(thing) else getattr(thing, word)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    found = inventory.place(thing)
+    return None if found is None else target(*found, depth=1)
+
+
+def source_pages(app: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield a page for every file of minigrad."""
+    formatter = HtmlFormatter(linenos="inline", linespans="L", wrapcode=True)
+    lexer = PythonLexer()
+    for file in FILES:
+        code = highlight((inventory.ROOT / file).read_text(encoding="utf-8"), lexer, formatter)
+        body = f'<h1 class="source-title">{html.escape(file)}</h1>\n<div class="source">{code}</div>'
+        yield f"source/{file}", {"title": file, "body": body, "parents": [], "toc": ""}, "page.html"
+
+
+def src(
+    _name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, *_: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Link to a source: ``minigrad/tensor.py``, or ``minigrad/tensor.py:Tensor.backward`` for a definition in it."""
+    file, _, name = text.partition(":")
+    lines = inventory.definitions(inventory.ROOT / file) if file in FILES else None
+    if lines is None or (name and name not in lines):
+        what = f"no definition {name!r} in {file}" if lines else f"no file {file!r}"
+        return [], [inliner.reporter.error(f"src: there is {what}", line=lineno)]  # type: ignore[attr-defined]
+    depth = inliner.document.settings.env.docname.count("/")  # type: ignore[attr-defined]
+    shown = name or file.removeprefix("minigrad/")
+    link = nodes.reference(rawtext, "", refuri=target(file, lines.get(name), depth), internal=True)
+    link += nodes.literal(text=shown, classes=["source-link"])
+    return [link], []
+
+
+def setup(app: Any) -> None:
+    """Register the role and the pages."""
+    app.add_role("src", src)
+    app.connect("html-collect-pages", source_pages)
