@@ -120,18 +120,19 @@ def test_runs_from_anywhere_and_draws_beside_itself(tmp_path):
 
 
 def test_runs_on_pytorch_with_the_imports_changed(tmp_path):
-    """What is learned here holds there: two tutorials with torch in minigrad's place, and the same table."""
+    """What is learned here holds there: tutorials with torch in minigrad's place, and the same table."""
     pytest.importorskip("torch")
     printed = {}
     for library in ("minigrad", "torch"):
-        for name in ("01_gradient_descent", "05_linear_regression"):
-            text = (ROOT / "tutorials" / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("01_gradient_descent", "02_derivatives", "05_linear_regression"):
+            path = ROOT / "tutorials" / f"{name}.py"
+            text = path.read_text(encoding="utf-8")
             text = re.sub(r"^import minigrad$", f"import {library} as minigrad", text, flags=re.MULTILINE)
             text = re.sub(r"^from minigrad", f"from {library}", text, flags=re.MULTILINE)
             script = tmp_path / f"{name}.py"
             script.write_text(text, encoding="utf-8")
             done = subprocess.run(
-                [sys.executable, script],
+                [sys.executable, script, *["--quick"] * has_quick(path)],
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
                 capture_output=True,
                 text=True,

@@ -7,6 +7,8 @@ its floor at 0, and the walker is one number. Everything that makes training fas
 seen.
 """
 
+# portable: runs on PyTorch with the imports changed
+
 import argparse
 import sys
 from pathlib import Path

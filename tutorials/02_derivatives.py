@@ -10,7 +10,8 @@ on paper, and by backpropagation. The first three explain the fourth, and the se
 
 import argparse
 import sys
-import time
+import timeit
+from functools import partial
 from math import cos, exp, sin
 from pathlib import Path
 
@@ -302,16 +303,6 @@ print(f"relu at its corner: backward {kink.grad.item():g}, central difference {n
 # runs, *whatever n is*. Here is the loss of a linear model with n weights, timed both ways.
 
 
-def time_of(task, repeats, *arguments):
-    """The shortest of several runs, in seconds: the others were disturbed by something."""
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        task(*arguments)
-        times.append(time.perf_counter() - begin)
-    return min(times)
-
-
 def loss_of(w, inputs, targets):
     return ((inputs @ w - targets) ** 2).mean()
 
@@ -342,8 +333,10 @@ for n in sizes:
     data = minigrad.randn(50, n, dtype=minigrad.float64), minigrad.randn(50, dtype=minigrad.float64)
     weight = minigrad.randn(n, dtype=minigrad.float64, requires_grad=True)
     assert minigrad.allclose(by_small_steps(weight, *data), by_backward(weight, *data), rtol=1e-5, atol=1e-5)
-    slow = time_of(by_small_steps, 2 if n > 500 else 5, weight, *data)
-    fast = time_of(by_backward, 20, weight, *data)
+    slow, fast = (  # the shortest of several runs, in seconds: the others were disturbed by something
+        min(timeit.repeat(partial(method, weight, *data), number=1, repeat=repeat))
+        for method, repeat in ((by_small_steps, 2 if n > 500 else 5), (by_backward, 20))
+    )
     costs.append((slow, fast))
     print(f"{n:5d} {slow:11.2e} s {fast:9.1e} s {slow / fast:10.0f}")
 

@@ -234,16 +234,18 @@ def draw_efficiency(plt: Any, args: argparse.Namespace, path: Path) -> None:
     for parameters, colour in zip((1e4, 1e6, 1e8), COLOURS, strict=False):
         for tensors, style in ((1, "-"), (MESSAGES, "--")):
             values = [100 * step(p, parameters, tensors, args) for p in RANKS]
-            name = size_of(parameters) if tensors == 1 else None
-            left.semilogx(RANKS, values, style, base=2, color=colour, label=name)
-    left.plot([], [], "--", color="0.4", label=f"the same, in {MESSAGES} messages")
+            left.semilogx(RANKS, values, style, base=2, color=colour)
+            if tensors == 1:
+                left.text(RANKS[-1] * 1.15, values[-1], size_of(parameters), color=colour, va="center", fontsize=9)
+    left.plot([], [], "-", color="0.4", label="gradients in one message")
+    left.plot([], [], "--", color="0.4", label=f"in {MESSAGES} messages")
     left.set_xticks(RANKS, [f"{p:,}" for p in RANKS], fontsize=8)
-    left.set(xlabel="ranks, one core each", ylabel="time that goes into computing, %", ylim=(0, 105))
+    left.set(xlabel="ranks, one core each", ylabel="time that goes into computing, %", ylim=(0, 105), xlim=(0.8, 6000))
     left.set_title(
         f"Simulated: {args.latency * 1e6:g} µs, {args.bandwidth / 1e9:g} GB/s, {args.flops / 1e9:g} GFLOP/s,\n"
-        f"batch {args.batch} each, all gradients in one message"
+        f"batch {args.batch} each; numbers of parameters at the right"
     )
-    left.legend(frameon=False, fontsize=8, title="parameters", loc="lower center", ncols=2)
+    left.legend(frameon=False, fontsize=8, loc="upper right")
     alone, ranks = kept["runs"][0]["steps"], [run["ranks"] for run in kept["runs"]]
     for k, colour in enumerate(COLOURS):
         # p ranks on fewer cores compute p / cores times as long; what is missing then is the price of the messages

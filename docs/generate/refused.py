@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
+from minigrad.optim.options import _REFUSED as OPTIONS
+
 ROOMS = ("minigrad", "minigrad.nn", "minigrad.nn.utils", "minigrad.linalg", "minigrad.distributed", "minigrad.transforms")
 
 
@@ -27,4 +29,6 @@ def pages() -> dict[str, str]:
     lines = ["| Where | Names | Instead |", "|---|---|---|"]
     for room, names, why in rows():
         lines.append(f"| `{room}` | {', '.join(f'`{name}`' for name in names)} | {why} |")
+    for option, why in OPTIONS.items():
+        lines.append(f"| all optimizers | `{option}=True` | {why} |")
     return {"_generated/refused.md": "\n".join([*lines, ""])}

@@ -338,6 +338,8 @@ class _Check:
                 report = check_alone(alone, leaves, eps=self.eps, atol=self.atol, rtol=self.rtol, raise_exception=False)
             except GradcheckError as error:
                 return f"To blame is {op.name}, op {k + 1} of {len(calls)}, called at {line}: {error}"
+            if not report and len(calls) == 1:
+                return f"To blame is {op.name}, the only op, called at {line}."
             if not report:
                 return f"To blame is {op.name}, op {k + 1} of {len(calls)}, called at {line}: {report}"
         listed = ", ".join(names[:8]) + ", ..." * (len(names) > 8)

@@ -23,7 +23,7 @@ import numpy as np
 
 from minigrad.creation import from_numpy
 from minigrad.datasets.download import fetch
-from minigrad.datasets.labelled import Function, Labelled, passed_through
+from minigrad.datasets.labelled import Column, Function, Labelled
 from minigrad.tensor import Tensor
 
 __all__ = ["CIFAR10", "FashionMNIST", "MNIST"]
@@ -50,7 +50,7 @@ class ImageFolder(Labelled):
             self.download()
         images, targets = self.read()
         super().__init__(images, targets, transform, target_transform)
-        self.datasets = (passed_through(images, transform), passed_through(targets, target_transform, numbers=True))
+        self.datasets = (Column(images, transform), Column(targets, target_transform, numbers=True))
 
     @property
     def class_to_idx(self) -> dict[str, int]:

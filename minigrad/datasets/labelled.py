@@ -56,24 +56,27 @@ class Labelled(StackDataset):
         target_transform: Function | None = None,
     ) -> None:
         TensorDataset(data, targets)  # complains if they do not fit together
-        super().__init__(passed_through(data, transform), passed_through(targets, target_transform))
+        if transform is None and target_transform is None:
+            super().__init__(data, targets)  # of tensors a DataLoader reads whole batches at once
+        else:
+            super().__init__(Column(data, transform), Column(targets, target_transform))
         self.data, self.targets = data, targets
         self.transform, self.target_transform = transform, target_transform
+
+    @property
+    def tensors(self) -> tuple[Any, Any]:
+        """Data and targets as they are stored, as a TensorDataset calls them."""
+        return self.data, self.targets
 
     def as_tensors(self) -> TensorDataset:
         """Return all samples as they come out of the transforms now, to be computed once and not in each epoch."""
         return TensorDataset(*self[:])
 
 
-def passed_through(tensor: Tensor, function: Function | None, numbers: bool = False) -> Any:
-    """Return the rows of ``tensor`` as a data set of what ``function`` makes of them."""
-    return tensor if function is None and not numbers else _Column(tensor, function, numbers)
-
-
-class _Column(Dataset[Any]):
+class Column(Dataset[Any]):
     """The rows of a tensor as ``function`` makes them; single ones are Python numbers first if ``numbers``."""
 
-    def __init__(self, tensor: Tensor, function: Function | None, numbers: bool) -> None:
+    def __init__(self, tensor: Tensor, function: Function | None, numbers: bool = False) -> None:
         if function is not None and not callable(function):
             raise TypeError(f"expected a transform to be a function, got {type(function).__name__}")
         self.tensor, self.function, self.numbers = tensor, function, numbers
@@ -95,7 +98,7 @@ class _Column(Dataset[Any]):
             return [self._passed(row) for row in rows]
         if self.numbers and self.function is None:
             return whole.tolist()  # type: ignore[no-any-return]
-        return list(whole) if whole.requires_grad else [tensor_of(row) for row in whole.array]
+        return list(whole) if whole.requires_grad else [tensor_of(whole.array[k, ...]) for k in range(len(whole))]
 
     def _whole(self, rows: Tensor) -> Any:
         """Return what the function makes of many rows in one call; None if it must be called for each."""

@@ -91,7 +91,7 @@ def is_available() -> bool:
 
 
 def is_mpi_available() -> bool:
-    """Return whether mpi4py and an MPI library are installed (and load them)."""
+    """Return whether mpi4py and an MPI library are installed, and start MPI if they are."""
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError):

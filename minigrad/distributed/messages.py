@@ -245,7 +245,7 @@ def launched_processes() -> int:
     for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"):  # MPICH and Intel, Open MPI, MVAPICH
         if os.environ.get(name, "").isdigit():
             return int(os.environ[name])
-    if os.environ.get("WORLD_SIZE", "1") != "1":
+    if os.environ.get("WORLD_SIZE", "1") not in ("1", ""):
         raise RuntimeError(
             f"distributed: WORLD_SIZE={os.environ['WORLD_SIZE']} says that torchrun started this process, which "
             f"minigrad does not talk to; start the program with mpiexec -n {os.environ['WORLD_SIZE']} python -m mpi4py"

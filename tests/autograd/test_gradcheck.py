@@ -326,3 +326,10 @@ def test_fast_mode_calls_the_function_a_few_times_only() -> None:
 
     report = gradcheck(f, minigrad.randn(50, 40).requires_grad_(), fast_mode=True)
     assert report.checked == 1 and len(calls) <= 4
+
+
+def test_a_single_op_is_named_once() -> None:
+    bad = BLAMED["missing factor"][0]
+    with pytest.raises(GradcheckError, match="To blame is doubled, the only op, called at test_gradcheck") as error:
+        gradcheck(bad, leaf(X), blame=True)
+    assert str(error.value).count("of 16 derivatives are wrong") == 1

@@ -67,7 +67,7 @@ def test_other_functions_get_one_sample_each():
 
     x, y = next(iter(DataLoader(pairs(transform=flat, target_transform=lambda y: f"n{y.item()}"), batch_size=3)))
     assert shapes == [(1, 1, 2)] * 3
-    assert (x.tolist(), y) == ([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], ["n0", "n1", "n2"])
+    assert (x.tolist(), tuple(y)) == ([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], ("n0", "n1", "n2"))
     mixed = transforms.Compose([transforms.Lambda(flat), negative])
     assert not mixed.takes_batches
     assert pairs(transform=mixed)[:2][0].tolist() == [[0.0, -1.0], [-2.0, -3.0]]
@@ -79,6 +79,7 @@ def test_loader_gives_what_indexing_gives():
     one_by_one = list(DataLoader(data, batch_size=5, collate_fn=lambda batch: list(zip(*batch))))
     for (x, y), (xs, ys) in zip(whole, one_by_one):
         assert (x == minigrad.stack(xs)).all() and (y == minigrad.stack(ys)).all()
+    assert all(isinstance(y, minigrad.Tensor) and y.shape == () for y in one_by_one[0][1])
     x, _ = next(iter(DataLoader(Subset(data, [7, 1]), batch_size=2)))
     assert x.tolist() == [[[[-14.0, -15.0]]], [[[-2.0, -3.0]]]]
 

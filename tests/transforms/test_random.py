@@ -121,6 +121,31 @@ def test_on_the_device(transform):
             np.testing.assert_allclose(y.cpu().numpy(), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        transforms.Normalize([0.1, 0.2, 0.3], [0.5]),
+        transforms.Resize(5),
+        transforms.Resize((12, 3), "bicubic", antialias=False),
+        transforms.CenterCrop(10),
+        transforms.Pad((1, 2), padding_mode="symmetric"),
+        transforms.Pad(1, fill=(1, 2, 3)),
+        transforms.Grayscale(3),
+        transforms.ConvertImageDtype(minigrad.uint8),
+        lambda x: F.solarize(F.adjust_gamma(x, 2.0), 0.5),
+    ],
+)
+def test_without_chance_on_the_device(transform):
+    x = images()
+    expected = transform(x).numpy()
+    with strict_cupy.installed() as cp:
+        on_device = x.to("cuda")
+        before = cp.syncs
+        y = transform(on_device)
+        assert cp.syncs == before
+        np.testing.assert_allclose(y.cpu().numpy(), expected, atol=2e-6)
+
+
 @every
 def test_gradients_flow(transform):
     x = images().requires_grad_()
