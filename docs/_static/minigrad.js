@@ -1,1 +1,35 @@
+// The picture on the home page: gradient descent on x squared, with a rate that the reader chooses.
+document.addEventListener("DOMContentLoaded", () => {
+  const play = document.getElementById("play");
+  if (!play) return;
+  const svg = play.querySelector("svg");
+  const input = play.querySelector("input");
+  const shown = play.querySelector("output");
+  const verdict = play.querySelector(".verdict");
+  const at = (x) => [180 + 26 * x, 155 - (x * x * 145) / 36];
+  const path = (points) => "M" + points.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L");
+  const valley = path(Array.from({ length: 121 }, (_, k) => at(-6 + k / 10)));
 
+  function draw() {
+    const rate = Number(input.value);
+    const places = [4];
+    for (let k = 0; k < 12; k++) places.push(places[k] - rate * 2 * places[k]);
+    const seen = places.filter((x) => Math.abs(x) <= 6).map(at);
+    const balls = seen.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${k ? 4 : 6}"/>`);
+    svg.innerHTML = `<path class="valley" d="${valley}"/><path class="path" d="${path(seen)}"/>${balls.join("")}`;
+    const end = places[12];
+    const factor = 1 - 2 * rate;
+    const story =
+      Math.abs(factor) > 1 ? "Each step lands higher: it will never arrive."
+      : Math.abs(factor) > 0.999 ? "It jumps from side to side for ever."
+      : Math.abs(end) > 0.5 && factor > 0 ? "The right way, but slow."
+      : factor < -0.001 ? "It jumps across the floor each time."
+      : Math.abs(factor) < 0.001 ? "One step, and it is there."
+      : "It arrives.";
+    shown.textContent = rate.toFixed(2);
+    verdict.textContent = `After 12 steps x = ${end.toPrecision(3)}. ${story}`;
+    svg.setAttribute("aria-label", `A valley, and a walker on it that starts at 4. ${verdict.textContent}`);
+  }
+  input.addEventListener("input", draw);
+  draw();
+});

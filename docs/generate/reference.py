@@ -78,8 +78,12 @@ def introduction(module: str) -> list[str]:
     return [prose(text), ""] if text else []
 
 
+def module(room: str) -> list[str]:
+    return [f".. py:module:: {room}", "   :no-index-entry:", ""]
+
+
 def room_page(room: str, files: dict[str, list[Name]]) -> str:
-    lines = [*heading(room, "="), *introduction(room), *table([n for names in files.values() for n in names])]
+    lines = [*heading(room, "="), *module(room), *introduction(room), *table([n for names in files.values() for n in names])]
     lines += entries(room, [name for names in files.values() for name in names])
     return "\n".join(lines)
 
@@ -91,7 +95,7 @@ def group_page(room: str, group: str, homes: list[str], names: list[Name]) -> st
 
 
 def split_page(room: str, parts: dict[str, list[Name]]) -> str:
-    lines = [*heading(room, "="), *introduction(room), ".. toctree::", "   :hidden:", ""]
+    lines = [*heading(room, "="), *module(room), *introduction(room), ".. toctree::", "   :hidden:", ""]
     lines += [*(f"   {part}" for part in parts), ""]
     for part, names in parts.items():
         lines += [f":doc:`{part}`", "    " + ", ".join(f":py:obj:`~{name.path}`" for name in names), ""]

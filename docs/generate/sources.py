@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,7 +68,24 @@ def src(
     return [link], []
 
 
+def lesson(
+    _name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, *_: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Link to a lesson by its number, with its title: ``3``; or with other words: ``how it began <3>``."""
+    found = re.fullmatch(r"(?:(.*?) <)?(\d+)>?", text)
+    if found is None:
+        return [], [inliner.reporter.error(f"lesson: expected a number, got {text!r}", line=lineno)]  # type: ignore[attr-defined]
+    scripts = sorted((inventory.ROOT / "tutorials").glob(f"{int(found[2]):02d}_*.py"))
+    if not scripts:
+        return [nodes.Text(found[1] or f"lesson {found[2]}")], []
+    shown = found[1] or scripts[0].read_text(encoding="utf-8").splitlines()[1]
+    depth = inliner.document.settings.env.docname.count("/")  # type: ignore[attr-defined]
+    link = nodes.reference(rawtext, shown, refuri="../" * depth + f"learn/{scripts[0].stem}.html", internal=True)
+    return [link], []
+
+
 def setup(app: Any) -> None:
     """Register the role and the pages."""
     app.add_role("src", src)
+    app.add_role("lesson", lesson)
     app.connect("html-collect-pages", source_pages)

@@ -5,6 +5,9 @@ which order the numbers come, a :class:`BatchSampler` groups them, :func:`defaul
 samples, and the :class:`DataLoader` ties the four together, in this process or in workers.
 """
 
+import importlib
+import typing
+
 from minigrad.utils.data.collate import default_collate, default_convert
 from minigrad.utils.data.dataloader import DataLoader
 from minigrad.utils.data.dataset import (
@@ -17,7 +20,6 @@ from minigrad.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
-from minigrad.utils.data.distributed import DistributedBatchSampler, DistributedSampler
 from minigrad.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -50,3 +52,13 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+if typing.TYPE_CHECKING:
+    from minigrad.utils.data.distributed import DistributedBatchSampler, DistributedSampler
+else:  # to a type checker it would mean that every name is here
+
+    def __getattr__(name):
+        """Bring the samplers for several processes, and with them modules and metrics, when somebody asks for one."""
+        if name in ("DistributedBatchSampler", "DistributedSampler"):
+            return getattr(importlib.import_module("minigrad.utils.data.distributed"), name)
+        raise AttributeError(f"minigrad.utils.data has no {name!r}")
