@@ -333,7 +333,8 @@ def page(rows: dict[str, Row], rounds: int) -> str:
             f"`import numpy` takes {row.best('numpy') * 1e3:.0f} ms in a fresh interpreter, `import minigrad` "
             f"{row.over('minigrad') * 1e3:.0f} ms more; the aim is {row.target * 1e3:.0f} ms.",
         ]
-    return "\n".join(lines) + "\n"
+    tried = Path(__file__).with_name("tried.md").read_text(encoding="utf-8")
+    return "\n".join(lines) + "\n\n" + tried
 
 
 def comparison(saved: dict[str, Row], rows: dict[str, Row]) -> str:
