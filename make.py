@@ -3,6 +3,7 @@
     python3 make.py digits      train on handwritten digits and draw what came out
     python3 make.py test        run the tests
     python3 make.py check       lint, formatting and types
+    python3 make.py docs        build the documentation site; --fast leaves the lessons out, --full runs them in full
     python3 make.py bench       time training steps against hand-written NumPy
     python3 make.py install     only set up; names of extras may follow, as in: install dev docs
 
@@ -29,6 +30,7 @@ JOBS = {  # name: the extras it needs, and what Python then runs
     "digits": (["plot", "progress"], [[str(ROOT / "tutorials" / "08_digits.py")]]),
     "test": (["test", "plot", "progress", "io"], [["-m", "pytest", "-n", "auto"]]),
     "check": (["dev"], [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]),
+    "docs": (["docs"], [[str(ROOT / "docs" / "build.py")]]),
     "bench": ([], [["-m", "tests.benchmarks"]]),
 }
 

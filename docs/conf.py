@@ -28,7 +28,7 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_generated", "learn/*.ipynb", "learn/*.py"]
-suppress_warnings = ["config.cache"]  # the gallery's settings hold functions
+suppress_warnings = ["config.cache", "toc.empty_glob"]  # settings that are functions; pages that may be missing
 
 # --------------------------------------------------------------------------------------------------------------
 # Pages
@@ -40,7 +40,7 @@ html_css_files = ["minigrad.css"]
 html_js_files = ["minigrad.js"]
 html_favicon = "_static/icon.svg"
 html_copy_source = html_show_sourcelink = html_show_sphinx = False
-html_sidebars = {"index": []}
+html_sidebars = {name: [] for name in ("index", "teachers", "contributing", "benchmarks", "source/**")}
 html_theme_options = {
     "logo": {"text": "minigrad", "image_light": "_static/icon.svg", "image_dark": "_static/icon.svg", "alt_text": ""},
     "header_links_before_dropdown": 6,

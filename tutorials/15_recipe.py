@@ -273,7 +273,7 @@ for name, (model, inputs, kind, rate) in patients.items():
         print(f"{name if number == 1 else '':27s} {number:5d}  {shown}  {gradient:9.1e}  {step:13.1e}")
 
 # %%
-# Read the table like a doctor. With the large rate 9 of 10 features of the second layer died in the first steps, and
+# Read the table like a doctor. With the large rate most features of the second layer died in the first steps, and
 # nothing will wake them. The large inputs killed all of them: every gradient is exactly 0. In the last patient the
 # first layer has no gradient at all (nan), and yet this network would pass the test of step 3.
 #

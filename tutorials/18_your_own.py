@@ -323,8 +323,8 @@ assert metric.compute().item() == 0.5
 # All together
 # ------------
 # Four years to learn from, two to predict. Two networks, trained by our optimizer on our data with our loss and judged
-# by our metric; they differ in the hidden layer alone. Before you look: what can a network of tanh say about the
-# time after the last point? Every tanh is nearly straight out there, so the sum of them is too, and whichever way it
+# by our metric; they differ in the hidden layer alone. Before you look: what can a network of tanh say about the time
+# after the last point? Every tanh is nearly straight out there, so the sum of them is too, and whichever way it
 # happens to go it cannot come back; it has its pains with four waves, too. Snake has learned a wave, and goes on.
 
 past, future = Seasons(range(-104, 104)), Seasons(range(104, 208))
@@ -366,13 +366,14 @@ print(f"\nfigures: 18_straight_through.png, 18_seasons.png in {args.out}")
 
 # %%
 # What must hold, beside the proofs above: the straight-through features are better than random ones, the two players
-# meet at the saddle point, and snake predicts the two years that tanh cannot.
+# meet at the saddle point, and snake predicts the two years far better than tanh. (Other seeds keep the rhythm as well,
+# but not always the level: between 57 and 88 per cent are within half a degree.)
 
 assert straight_score > sign_score + 3, (straight_score, sign_score)
 assert abs(down.item() - 0.4) < 0.001 and abs(up.item() + 1.2) < 0.001
 if not args.quick:
     assert straight_score > 93
-    assert scores["snake"][1] > 0.7 > 0.6 > scores["tanh"][1], scores
+    assert scores["snake"][1] > max(0.5, scores["tanh"][1] + 0.3), scores
 
 # %%
 # Exercises
@@ -382,6 +383,6 @@ if not args.quick:
 # 2. Write ``pinball_loss`` as a ``Function`` with a backward of its own. Is it worth the trouble? Time both.
 # 3. Give ``Reversed`` a strength: ``apply(x, strength)``. How many gradients has backward to return now, and which one
 #    is ``None``?
-# 4. Give tanh a better start, steeper first weights: ``nn.init.uniform_(model[0].weight, -3, 3)``. Does it learn the past
-#    now? And the future?
+# 4. Give tanh a better start, steeper first weights: ``nn.init.uniform_(model[0].weight, -3, 3)``. Does it learn the
+#    past now? And the future?
 # 5. Give Lion a decoupled weight decay (one line: multiply ``p``), and prove it by three steps by hand.

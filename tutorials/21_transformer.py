@@ -281,7 +281,8 @@ print(f"\n{len(train_text)} letters to learn from, {len(held_out)} held out, {le
 # ``minigrad/nn/transformer.py`` is short.
 #
 # At every place the writer predicts the next letter. So no place may see what comes later, or it could just copy the
-# answer. That is the *causal mask*: row i is True up to i. It makes one text of 32 letters a batch of 32 exercises.
+# answer. That is what the *causal mask* is for; it turns one text of 32 letters into 32 exercises. (Beware: in our own
+# function and in ``scaled_dot_product_attention``, True in a mask means "may look", in the layers of ``nn`` "may not".)
 
 PLACES, WIDTH = 32, 48
 
@@ -294,7 +295,7 @@ class Writer(nn.Module):
         self.blocks = nn.TransformerEncoder(block, num_layers=2, norm=nn.LayerNorm(WIDTH))
         self.next_letter = nn.Linear(WIDTH, len(letters))
         self.register_buffer("codes", position_codes(PLACES, WIDTH), persistent=False)
-        late = minigrad.ones(PLACES, PLACES, dtype=minigrad.bool).triu(1)  # True where one may *not* look, here
+        late = minigrad.ones(PLACES, PLACES, dtype=minigrad.bool).triu(1)  # above the diagonal: may not look
         self.register_buffer("late", late if causal else minigrad.zeros_like(late), persistent=False)
 
     def forward(self, text):

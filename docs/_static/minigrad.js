@@ -13,21 +13,22 @@ document.addEventListener("DOMContentLoaded", () => {
   function draw() {
     const rate = Number(input.value);
     const places = [4];
-    for (let k = 0; k < 12; k++) places.push(places[k] - rate * 2 * places[k]);
+    for (let k = 0; k < 20; k++) places.push(places[k] - rate * 2 * places[k]);
     const seen = places.filter((x) => Math.abs(x) <= 6).map(at);
     const balls = seen.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${k ? 4 : 6}"/>`);
     svg.innerHTML = `<path class="valley" d="${valley}"/><path class="path" d="${path(seen)}"/>${balls.join("")}`;
-    const end = places[12];
+    const end = places[20];
     const factor = 1 - 2 * rate;
     const story =
       Math.abs(factor) > 1 ? "Each step lands higher: it will never arrive."
       : Math.abs(factor) > 0.999 ? "It jumps from side to side for ever."
-      : Math.abs(end) > 0.5 && factor > 0 ? "The right way, but slow."
-      : factor < -0.001 ? "It jumps across the floor each time."
+      : Math.abs(end) > 0.05 && factor > 0 ? "The right way, but slow."
+      : Math.abs(end) > 0.05 ? "It jumps across the floor each time, and has not arrived yet."
+      : factor < -0.001 ? "It jumps across the floor each time, and arrives."
       : Math.abs(factor) < 0.001 ? "One step, and it is there."
       : "It arrives.";
     shown.textContent = rate.toFixed(2);
-    verdict.textContent = `After 12 steps x = ${end.toPrecision(3)}. ${story}`;
+    verdict.textContent = `After 20 steps x = ${end.toPrecision(3)}. ${story}`;
     svg.setAttribute("aria-label", `A valley, and a walker on it that starts at 4. ${verdict.textContent}`);
   }
   input.addEventListener("input", draw);

@@ -17,9 +17,8 @@ DOMAINS = {  # where there is something to see
     "log2": (-0.5, 4), "log10": (-0.5, 4), "log1p": (-1.5, 4), "sqrt": (-0.5, 4), "rsqrt": (-0.5, 4),
     "ndtri": (0, 1), "logit": (0, 1), "entr": (-0.2, 2), "tan": (-4.5, 4.5), "sin": (-6.5, 6.5), "cos": (-6.5, 6.5),
     "sinc": (-5, 5), "digamma": (-3, 4), "lgamma": (-3, 4), "exp": (-3, 2.5), "exp2": (-3, 2.5), "expm1": (-3, 2.5),
-    "hardtanh": (-3, 3), "hardswish": (-5, 5), "deg2rad": (-180, 180), "hardshrink": (-2, 2), "softshrink": (-2, 2),
+    "hardtanh": (-3, 3), "hardswish": (-5, 5), "deg2rad": (-180, 180), "rad2deg": (-0.06, 0.06), "hardshrink": (-2, 2), "softshrink": (-2, 2),
 }  # fmt: skip
-STEPS = ("floor", "ceil", "round", "trunc", "frac", "tan", "sign", "hardshrink", "digamma", "lgamma")
 
 
 def sample(function: Any, name: str) -> tuple[Any, Any, Any] | None:
@@ -40,7 +39,8 @@ def sample(function: Any, name: str) -> tuple[Any, Any, Any] | None:
     except (RuntimeError, TypeError, ValueError, IndexError):
         return None
     assert leaf.grad is not None
-    return x, y.detach().numpy(), leaf.grad.numpy()
+    value = y.detach().numpy()
+    return x, value, np.where(np.isfinite(value), leaf.grad.numpy(), np.nan)
 
 
 def curve(function: Any, name: str) -> str:
@@ -73,9 +73,8 @@ def curve(function: Any, name: str) -> str:
     if x[0] <= 0 <= x[-1]:
         parts.append(f'<path class="axis" d="M{at(0, 0)[0]:.1f} 0V{HEIGHT:.0f}"/>')
     parts.append(f'<svg width="{WIDTH:.0f}" height="{HEIGHT:.0f}">')  # cuts off what lies outside
-    jumps = name in STEPS
-    parts.append(f'<path class="slope" d="{_path(*at(x, slope), jumps)}"/>')
-    parts.append(f'<path class="value" d="{_path(*at(x, y), jumps)}"/>')
+    parts.append(f'<path class="value" d="{_path(*at(x, y))}"/>')
+    parts.append(f'<path class="slope" d="{_path(*at(x, slope))}"/>')
     return "".join([*parts, "</svg></svg>"])
 
 
@@ -83,8 +82,6 @@ def _limits(y: Any, slope: Any) -> tuple[float, float]:
     both = np.concatenate([y, slope])
     both = both[np.isfinite(both)]
     low, high = max(float(both.min()), -4.0), min(float(both.max()), 4.0)
-    if np.abs(y[np.isfinite(y)]).max() > 20 and high - low < 6:  # degrees
-        low, high = -4.0, 4.0
     low, high = min(low, -0.2), max(high, 0.2)
     room = 0.06 * (high - low)
     return low - room, high + room
@@ -96,33 +93,35 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(k * step, 6) + 0.0 for k in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
 
 
-def _path(u: Any, v: Any, jumps: bool) -> str:
+def _path(u: Any, v: Any) -> str:
     """Return the line through the points that are there; it is lifted over gaps, jumps and what lies far outside."""
-    parts, pen = [], False
-    before = None
-    far = 3 * HEIGHT
-    for k in range(len(u)):
-        ok = bool(np.isfinite(v[k])) and -far < v[k] < HEIGHT + far
-        if not ok:
-            pen = False
+    there = np.isfinite(v) & (v > -3 * HEIGHT) & (v < 4 * HEIGHT)
+    step = np.abs(np.diff(np.where(there, v, 0.0)))
+    before, behind = np.r_[np.inf, step[:-1]], np.r_[step[1:], np.inf]
+    jump = (step > 0.03 * HEIGHT) & (step > 5 * np.minimum(before, behind))
+    lifted = ~there[1:] | ~there[:-1] | jump | (step > HEIGHT)
+    parts = []
+    for run in np.split(np.arange(len(u)), np.flatnonzero(lifted) + 1):
+        if there[run[0]] and len(run) > 1:
+            kept = run[_bends(u[run], v[run])]
+            parts.append("M" + "L".join(f"{u[k]:.1f} {v[k]:.1f}" for k in kept))
+    return "".join(parts)
+
+
+def _bends(u: Any, v: Any, tolerance: float = 0.15) -> list[int]:
+    """Return which points are needed so that the others lie on the lines between them (Douglas and Peucker, 1973)."""
+    kept, waiting = {0, len(u) - 1}, [(0, len(u) - 1)]
+    while waiting:
+        first, last = waiting.pop()
+        if last - first < 2:
             continue
-        if pen and before is not None and abs(v[k] - before) > (0.08 if jumps else 1.0) * HEIGHT:
-            pen = False
-        flat = pen and 0 < k < len(u) - 1 and v[k - 1] == v[k] == v[k + 1]
-        if not flat:
-            parts.append(f"{'L' if pen else 'M'}{u[k]:.1f} {v[k]:.1f}")
-        pen, before = True, v[k]
-    return "".join(_thinned(parts))
-
-
-def _thinned(parts: list[str]) -> list[str]:
-    """Every second point of a line is enough, but its ends are not to be lost."""
-    keep = []
-    for k, part in enumerate(parts):
-        end = k + 1 == len(parts) or parts[k + 1][0] == "M" or part[0] == "M" or parts[k - 1][0] == "M"
-        if end or k % 3 == 0:
-            keep.append(part)
-    return keep
+        line = v[first] + (v[last] - v[first]) * (u[first:last] - u[first]) / (u[last] - u[first])
+        off = np.abs(v[first:last] - line)
+        if off.max() > tolerance:
+            middle = first + int(off.argmax())
+            kept.add(middle)
+            waiting += [(first, middle), (middle, last)]
+    return sorted(kept)
 
 
 def _words(x: Any, y: Any) -> str:
@@ -130,4 +129,3 @@ def _words(x: Any, y: Any) -> str:
     there = np.flatnonzero(np.isfinite(y))
     first, last = there[0], there[-1]
     return f"from {y[first]:.2g} at {x[first]:.2g} to {y[last]:.2g} at {x[last]:.2g}"
-

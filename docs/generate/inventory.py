@@ -142,7 +142,9 @@ def definitions(path: Path) -> dict[str, int]:
             if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
                 first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
                 yield before + child.name, first
-                yield from visit(child, before + child.name + ("." if isinstance(child, ast.ClassDef) else ".<locals>."))
+                yield from visit(
+                    child, before + child.name + ("." if isinstance(child, ast.ClassDef) else ".<locals>.")
+                )
             elif isinstance(child, (ast.If, ast.Try, ast.With)):
                 yield from visit(child, before)
 

@@ -83,7 +83,12 @@ def module(room: str) -> list[str]:
 
 
 def room_page(room: str, files: dict[str, list[Name]]) -> str:
-    lines = [*heading(room, "="), *module(room), *introduction(room), *table([n for names in files.values() for n in names])]
+    lines = [
+        *heading(room, "="),
+        *module(room),
+        *introduction(room),
+        *table([n for names in files.values() for n in names]),
+    ]
     lines += entries(room, [name for names in files.values() for name in names])
     return "\n".join(lines)
 
@@ -267,4 +272,3 @@ def documented(rooms: dict[str, list[Name]]) -> Iterator[str]:
                 module = found[1]
             elif found := re.match(r"\.\. py:(?:class|function|data|method|property):: ([\w.]+)", line):
                 yield f"{module}.{found[1]}"
-

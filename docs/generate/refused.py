@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 from minigrad.optim.options import _REFUSED as OPTIONS
 
-ROOMS = ("minigrad", "minigrad.nn", "minigrad.nn.utils", "minigrad.linalg", "minigrad.distributed", "minigrad.transforms")
+ROOMS = (
+    "minigrad",
+    "minigrad.nn",
+    "minigrad.nn.utils",
+    "minigrad.linalg",
+    "minigrad.distributed",
+    "minigrad.transforms",
+)
 
 
 def rows() -> Iterator[tuple[str, list[str], str]]:

@@ -66,7 +66,10 @@ def pages() -> dict[str, str]:
     for module, name in zip(there, names, strict=True):
         found[f"sheets/{name}.rst"] = sheet(module, sheets[module])
         shown = [op for op in sheets[module] if has_words(op)]
-        lines += [f"   * - :doc:`{title(name)} <{name}>`", "     - " + ", ".join(f":ref:`{op.name} <{label(op)}>`" for op in shown)]
+        lines += [
+            f"   * - :doc:`{title(name)} <{name}>`",
+            "     - " + ", ".join(f":ref:`{op.name} <{label(op)}>`" for op in shown),
+        ]
     return {"sheets/index.rst": "\n".join([*lines, ""]), **found}
 
 
@@ -155,8 +158,18 @@ def entry(op: Op | Variadic, file: str) -> list[str]:
     picture = curve(op, op.name) if isinstance(op, Op) and op.rules else ""
     if picture:
         lines += [".. raw:: html", "", f"   {picture}", ""]
-    lines += [".. rst-class:: formula", "", f"| ``{shown} = {formula}``" if _is_formula(formula) else f"| ``{shown}``: {plain(formula)}"]
-    lines += [f"| ``{derivative}``" if derivative else "| no derivative" if not _rules(op) else "| linear: the derivative is the rule below"]
+    lines += [
+        ".. rst-class:: formula",
+        "",
+        f"| ``{shown} = {formula}``" if _is_formula(formula) else f"| ``{shown}``: {plain(formula)}",
+    ]
+    lines += [
+        f"| ``{derivative}``"
+        if derivative
+        else "| no derivative"
+        if not _rules(op)
+        else "| linear: the derivative is the rule below"
+    ]
     lines += ["", *kept(op), *public(op)]
     lines += code(op, file)
     return lines
@@ -165,7 +178,15 @@ def entry(op: Op | Variadic, file: str) -> list[str]:
 def _is_formula(text: str) -> bool:
     """Whether a description is a formula and not a sentence."""
     first = text.split(", ")[0]
-    return len(re.findall(r"\b(?!sqrt|log|exp|sin|cos|tan|mean|sum|max|min|arc|ar|sigmoid|softmax|trunc|floor|of|along|dim)[a-z]{4,}", first)) < 1
+    return (
+        len(
+            re.findall(
+                r"\b(?!sqrt|log|exp|sin|cos|tan|mean|sum|max|min|arc|ar|sigmoid|softmax|trunc|floor|of|along|dim)[a-z]{4,}",
+                first,
+            )
+        )
+        < 1
+    )
 
 
 def _arguments(op: Op | Variadic) -> list[str]:
@@ -235,7 +256,11 @@ def _statements(file: str) -> tuple[list[str], dict[str, list[tuple[int, int]]]]
                 found[call.value.id].append((node.lineno, node.end_lineno or node.lineno))
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Attribute) and decorator.attr == "derivative" and isinstance(decorator.value, ast.Name):
+                if (
+                    isinstance(decorator, ast.Attribute)
+                    and decorator.attr == "derivative"
+                    and isinstance(decorator.value, ast.Name)
+                ):
                     found[decorator.value.id].append((decorator.lineno, node.end_lineno or node.lineno))
     return text.splitlines(), found
 
@@ -285,7 +310,19 @@ def composed(module: str, ops: set[int]) -> list[str]:
         return []
     head = "Composed of ops"
     intro = "These have no rule of their own. They call ops, and their derivatives follow."
-    return [head, "-" * len(head), "", intro, "", ".. list-table::", "   :class: names", "   :widths: 30 70", "", *lines, ""]
+    return [
+        head,
+        "-" * len(head),
+        "",
+        intro,
+        "",
+        ".. list-table::",
+        "   :class: names",
+        "   :widths: 30 70",
+        "",
+        *lines,
+        "",
+    ]
 
 
 def shown_names() -> Iterator[str]:

@@ -17,7 +17,9 @@ NUMBERS = (DOCS / "guide" / "numbers.md").read_text(encoding="utf-8")
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if ">>> " in path.read_text(encoding="utf-8")], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if ">>> " in path.read_text(encoding="utf-8")], ids=lambda p: p.stem
+)
 @pytest.mark.filterwarnings("default")
 def test_examples(path):
     text = re.sub(r"^```.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
