@@ -237,8 +237,8 @@ for way in ("from scratch", *WAYS):
 
 # %%
 # The gain as a picture: how far each way is ahead of a network from scratch that got the same images. The bars are
-# standard errors over the seeds, which also draw the few images. Up to 10 images all three are clearly ahead of the line,
-# and too close to each other to be told apart; at 30 the frozen body has fallen back.
+# standard errors over the seeds, which also draw the few images. Up to 10 images all three are clearly ahead of the
+# line, and too close to each other to be told apart; at 30 the frozen body has fallen back.
 
 figure, axis = plt.subplots(figsize=(8, 4.4), layout="constrained")
 for shift, (way, (colour, marker)) in zip((0.94, 1.0, 1.06), WAYS.items(), strict=True):

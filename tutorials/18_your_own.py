@@ -378,8 +378,8 @@ if not args.quick:
 # %%
 # Exercises
 # ---------
-# 1. Write the op ``softsign``, x / (1 + |x|), with its rule; the slope is 1 / (1 + |x|)². Check it, also at 0. Then
-#    plant a sign error and read what the check says.
+# 1. Write an op for ``x / (1 + |x|)`` and its rule; the slope is ``1 / (1 + |x|)**2``. Check it, also at 0. Then plant
+#    a sign error and read what the check says.
 # 2. Write ``pinball_loss`` as a ``Function`` with a backward of its own. Is it worth the trouble? Time both.
 # 3. Give ``Reversed`` a strength: ``apply(x, strength)``. How many gradients has backward to return now, and which one
 #    is ``None``?

@@ -17,7 +17,8 @@ DOMAINS = {  # where there is something to see
     "log2": (-0.5, 4), "log10": (-0.5, 4), "log1p": (-1.5, 4), "sqrt": (-0.5, 4), "rsqrt": (-0.5, 4),
     "ndtri": (0, 1), "logit": (0, 1), "entr": (-0.2, 2), "tan": (-4.5, 4.5), "sin": (-6.5, 6.5), "cos": (-6.5, 6.5),
     "sinc": (-5, 5), "digamma": (-3, 4), "lgamma": (-3, 4), "exp": (-3, 2.5), "exp2": (-3, 2.5), "expm1": (-3, 2.5),
-    "hardtanh": (-3, 3), "hardswish": (-5, 5), "deg2rad": (-180, 180), "rad2deg": (-0.06, 0.06), "hardshrink": (-2, 2), "softshrink": (-2, 2),
+    "hardtanh": (-3, 3), "hardswish": (-5, 5), "deg2rad": (-180, 180), "rad2deg": (-0.06, 0.06),
+    "hardshrink": (-2, 2), "softshrink": (-2, 2),
 }  # fmt: skip
 
 

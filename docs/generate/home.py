@@ -1,4 +1,4 @@
-"""The picture of the home page: one step of a neuron, drawn by minigrad itself, and a list of what is there."""
+"""The picture of the home page: one step of a neuron, drawn by minigrad itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def graph() -> str:
     loss.backward(retain_graph=True)
     svg = minigrad.draw(loss, names={"w": w, "b": b, "y": y, "loss": loss}).svg
     svg = re.sub(r"<style>.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<title>.*?</title>", "<title>A neuron as a graph: its weight, its bias, and the steps from them to the "
-                 "loss</title>", svg)  # fmt: skip
+    words = "A neuron as a graph: its weight, its bias, and the steps from them to the loss"
+    svg = re.sub(r"<title>.*?</title>", f"<title>{words}</title>", svg)
     return svg.replace("<svg ", '<svg class="graph" ', 1).replace('fill="#6b7280"', 'class="tip"')
 
 

@@ -69,6 +69,7 @@ def grouped(room: str, files: dict[str, list[Name]]) -> dict[str, list[str]]:
 
 
 def heading(text: str, line: str) -> list[str]:
+    """Return a title."""
     return [text, line * len(text), ""]
 
 
@@ -79,27 +80,25 @@ def introduction(module: str) -> list[str]:
 
 
 def module(room: str) -> list[str]:
+    """Say that what follows describes this module."""
     return [f".. py:module:: {room}", "   :no-index-entry:", ""]
 
 
 def room_page(room: str, files: dict[str, list[Name]]) -> str:
-    lines = [
-        *heading(room, "="),
-        *module(room),
-        *introduction(room),
-        *table([n for names in files.values() for n in names]),
-    ]
-    lines += entries(room, [name for names in files.values() for name in names])
-    return "\n".join(lines)
+    """Return the page of a module."""
+    names = [name for inside in files.values() for name in inside]
+    return "\n".join([*heading(room, "="), *module(room), *introduction(room), *table(names), *entries(room, names)])
 
 
 def group_page(room: str, group: str, homes: list[str], names: list[Name]) -> str:
+    """Return a page of a module that has several."""
     intro = introduction(homes[0]) if len(homes) == 1 and homes[0] != room else []
     title = f"{room}: {group.replace('_', ' ')}"
     return "\n".join([*heading(title, "="), *intro, *table(names), *entries(room, names)])
 
 
 def split_page(room: str, parts: dict[str, list[Name]]) -> str:
+    """Return the page that leads to the pages of a large module."""
     lines = [*heading(room, "="), *module(room), *introduction(room), ".. toctree::", "   :hidden:", ""]
     lines += [*(f"   {part}" for part in parts), ""]
     for part, names in parts.items():
@@ -116,6 +115,7 @@ def table(names: Iterable[Name]) -> list[str]:
 
 
 def first_line(name: Name) -> str:
+    """Return what a name is, in a line."""
     if name.kind == "data":
         return f"``{name.thing!r}``"
     op = op_of(name.thing)
@@ -127,6 +127,7 @@ def first_line(name: Name) -> str:
 
 
 def op_of(thing: Any) -> Op | Variadic | None:
+    """Return the op behind a name, if it is one."""
     return thing if isinstance(thing, (Op, Variadic)) else None
 
 
@@ -135,6 +136,7 @@ def op_of(thing: Any) -> Op | Variadic | None:
 
 
 def entries(room: str, names: Iterable[Name]) -> list[str]:
+    """Return the descriptions of some names of a module."""
     lines = [f".. py:currentmodule:: {room}", ""]
     first: dict[int, Name] = {}
     for name in sorted(names, key=lambda name: (name.name.lower() != getattr(name.thing, "__name__", ""), name.name)):
@@ -144,6 +146,7 @@ def entries(room: str, names: Iterable[Name]) -> list[str]:
 
 
 def entry(name: Name, known: Name) -> list[str]:
+    """Return the description of a name; ``known`` is the first of those that mean the same."""
     if name.kind == "data":
         return [f".. py:data:: {name.name}", f"   :value: {name.thing!r}", ""]
     directive = f".. py:{name.kind}:: {name.name}{signature(name.thing)}"
@@ -201,6 +204,7 @@ def members(cls: type) -> list[str]:
 
 
 def member(name: str, thing: Any, always: bool = False) -> list[str]:
+    """Return the description of a method or property; without a docstring only if it is wanted anyway."""
     inner = unwrapped(thing)
     text = inspect.cleandoc(getattr(inner, "__doc__", "") or "")
     if isinstance(thing, property):
@@ -218,6 +222,7 @@ def member(name: str, thing: Any, always: bool = False) -> list[str]:
 
 
 def method_signature(thing: Any) -> str:
+    """Return the signature of a method, without self."""
     text = signature(thing.__func__ if isinstance(thing, (staticmethod, classmethod)) else thing)
     bare = isinstance(thing, staticmethod)
     return text if bare else re.sub(r"^\((\w+)(?:, /)?(?:, |(?=\)))", "(", text)
@@ -249,6 +254,7 @@ def tensor_page() -> str:
 
 
 def tensor_member(name: str, thing: Any, otherwise: str) -> list[str]:
+    """Return what the page of the tensor says of one of its attributes."""
     op = op_of(thing)
     if isinstance(op, Op):
         return [f".. py:method:: {name}{method_signature(op)}", "   :no-index-entry:", "",

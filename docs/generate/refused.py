@@ -7,13 +7,8 @@ from collections.abc import Iterator
 
 from minigrad.optim.options import _REFUSED as OPTIONS
 
-ROOMS = (
-    "minigrad",
-    "minigrad.nn",
-    "minigrad.nn.utils",
-    "minigrad.linalg",
-    "minigrad.distributed",
-    "minigrad.transforms",
+ROOMS = tuple(
+    f"minigrad{room}" for room in ("", ".nn", ".nn.utils", ".linalg", ".distributed", ".transforms", ".datasets")
 )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -51,6 +51,10 @@ TITLES = {
 }
 LONG = 24  # lines of code, beyond which it is folded away
 KEPT = {"y": "the output"}
+MATHEMATICS = {
+    "sqrt", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arsinh", "arcosh", "artanh", "floor", "trunc", "mean",
+    "sigmoid", "softmax", "hardsigmoid", "along",
+}  # fmt: skip
 
 
 def pages() -> dict[str, str]:
@@ -62,17 +66,16 @@ def pages() -> dict[str, str]:
     found, lines = {}, [INTRODUCTION, ".. toctree::", "   :hidden:", ""]
     there = sorted(sheets, key=lambda module: order.get(module, len(order)))
     names = [module.rpartition(".")[2] for module in there]
-    lines += [*(f"   {name}" for name in names), "", ".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+    lines += [*(f"   {name}" for name in names), "", *LIST]
     for module, name in zip(there, names, strict=True):
         found[f"sheets/{name}.rst"] = sheet(module, sheets[module])
         shown = [op for op in sheets[module] if has_words(op)]
-        lines += [
-            f"   * - :doc:`{title(name)} <{name}>`",
-            "     - " + ", ".join(f":ref:`{op.name} <{label(op)}>`" for op in shown),
-        ]
+        links = ", ".join(f":ref:`{op.name} <{label(op)}>`" for op in shown)
+        lines += [f"   * - :doc:`{title(name)} <{name}>`", f"     - {links}"]
     return {"sheets/index.rst": "\n".join([*lines, ""]), **found}
 
 
+LIST = [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
 INTRODUCTION = """\
 The calculus sheets
 ===================
@@ -92,10 +95,12 @@ How to read an entry, with ``tanh`` as the example:
 
 
 def title(name: str) -> str:
+    """Return the title of a sheet."""
     return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def label(op: Op | Variadic) -> str:
+    """Return where an op's entry is linked to."""
     return f"op-{op.name}"
 
 
@@ -108,6 +113,7 @@ def words(op: Op | Variadic) -> tuple[str, str]:
 
 
 def has_words(op: Op | Variadic) -> bool:
+    """Whether an op says what it computes; helpers need not."""
     return bool(words(op)[0])
 
 
@@ -116,6 +122,7 @@ def has_words(op: Op | Variadic) -> bool:
 
 
 def sheet(module: str, ops: list[Op | Variadic]) -> str:
+    """Return the page of one file of ops."""
     file = Path(inspect.getfile(ops[0].forward)).relative_to(ROOT).as_posix()
     name = module.rpartition(".")[2]
     text = (ROOT / file).read_text(encoding="utf-8")
@@ -134,10 +141,12 @@ def sheet(module: str, ops: list[Op | Variadic]) -> str:
 
 
 def about(text: str) -> str:
+    """Return a file's docstring as the opening of its page."""
     return re.sub(r"^Op sheets?: (.)", lambda found: found[1].upper(), text)
 
 
 def first_line(op: Op | Variadic) -> int:
+    """Return where an op stands in its file."""
     return op.forward.__code__.co_firstlineno
 
 
@@ -152,41 +161,24 @@ def sections(text: str) -> list[tuple[int, str]]:
 
 
 def entry(op: Op | Variadic, file: str) -> list[str]:
+    """Return what the sheet says of one op."""
     formula, derivative = words(op)
     shown = f"{op.name}({', '.join(_arguments(op))})"
     lines = [f".. _{label(op)}:", "", ".. rst-class:: op", "", op.name, "^" * len(op.name), ""]
     picture = curve(op, op.name) if isinstance(op, Op) and op.rules else ""
     if picture:
         lines += [".. raw:: html", "", f"   {picture}", ""]
-    lines += [
-        ".. rst-class:: formula",
-        "",
-        f"| ``{shown} = {formula}``" if _is_formula(formula) else f"| ``{shown}``: {plain(formula)}",
-    ]
-    lines += [
-        f"| ``{derivative}``"
-        if derivative
-        else "| no derivative"
-        if not _rules(op)
-        else "| linear: the derivative is the rule below"
-    ]
+    said = f"``{shown} = {formula}``" if is_formula(formula) else f"``{shown}``: {plain(formula)}"
+    otherwise = "its derivative is the rule below" if _rules(op) else "no derivative"
+    lines += [".. rst-class:: formula", "", f"| {said}", f"| ``{derivative}``" if derivative else f"| {otherwise}"]
     lines += ["", *kept(op), *public(op)]
     lines += code(op, file)
     return lines
 
 
-def _is_formula(text: str) -> bool:
-    """Whether a description is a formula and not a sentence."""
-    first = text.split(", ")[0]
-    return (
-        len(
-            re.findall(
-                r"\b(?!sqrt|log|exp|sin|cos|tan|mean|sum|max|min|arc|ar|sigmoid|softmax|trunc|floor|of|along|dim)[a-z]{4,}",
-                first,
-            )
-        )
-        < 1
-    )
+def is_formula(text: str) -> bool:
+    """Whether a description begins with a formula: its words up to the first comma are those of mathematics."""
+    return set(re.findall(r"[a-z]{4,}", text.partition(", ")[0])) <= MATHEMATICS
 
 
 def _arguments(op: Op | Variadic) -> list[str]:
@@ -236,6 +228,7 @@ def _public() -> dict[int, list[str]]:
 
 
 def public(op: Op | Variadic) -> list[str]:
+    """Say under which names users find an op."""
     paths = _public().get(id(op), [])
     return ["Public as " + ", ".join(f":py:obj:`{path}`" for path in paths), ""] if paths else []
 
@@ -250,18 +243,11 @@ def _statements(file: str) -> tuple[list[str], dict[str, list[tuple[int, int]]]]
     text = (ROOT / file).read_text(encoding="utf-8")
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for node in ast.parse(text).body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            call = node.value.func
-            if isinstance(call, ast.Attribute) and call.attr == "derivative" and isinstance(call.value, ast.Name):
-                found[call.value.id].append((node.lineno, node.end_lineno or node.lineno))
-        if isinstance(node, ast.FunctionDef):
-            for decorator in node.decorator_list:
-                if (
-                    isinstance(decorator, ast.Attribute)
-                    and decorator.attr == "derivative"
-                    and isinstance(decorator.value, ast.Name)
-                ):
-                    found[decorator.value.id].append((decorator.lineno, node.end_lineno or node.lineno))
+        marks = [node.value.func] if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else []
+        marks += node.decorator_list if isinstance(node, ast.FunctionDef) else []
+        for mark in marks:
+            if isinstance(mark, ast.Attribute) and mark.attr == "derivative" and isinstance(mark.value, ast.Name):
+                found[mark.value.id].append((mark.lineno, node.end_lineno or node.lineno))
     return text.splitlines(), found
 
 
@@ -295,8 +281,6 @@ def _without_docstring(source: str) -> str:
 
 def composed(module: str, ops: set[int]) -> list[str]:
     """List the functions of a sheet that are no ops of their own but made of ops."""
-    import importlib
-
     sheet = importlib.import_module(module)
     lines = []
     for name, thing in vars(sheet).items():
@@ -310,21 +294,4 @@ def composed(module: str, ops: set[int]) -> list[str]:
         return []
     head = "Composed of ops"
     intro = "These have no rule of their own. They call ops, and their derivatives follow."
-    return [
-        head,
-        "-" * len(head),
-        "",
-        intro,
-        "",
-        ".. list-table::",
-        "   :class: names",
-        "   :widths: 30 70",
-        "",
-        *lines,
-        "",
-    ]
-
-
-def shown_names() -> Iterator[str]:
-    """Yield the names of the ops that have an entry."""
-    yield from (op.name for op in registry.values() if has_words(op))
+    return [head, "-" * len(head), "", intro, "", *LIST, *lines, ""]

@@ -341,7 +341,8 @@ class _Check:
             if not report and len(calls) == 1:
                 return f"To blame is {op.name}, the only op, called at {line}."
             if not report:
-                return f"To blame is {op.name}, op {k + 1} of {len(calls)}, called at {line}: {report}"
+                found = f"Alone, {report.worst}. {report.verdict}".rstrip()
+                return f"To blame is {op.name}, op {k + 1} of {len(calls)}, called at {line}. {found}"
         listed = ", ".join(names[:8]) + ", ..." * (len(names) > 8)
         return (
             f"Each of the {len(calls)} recorded ops ({listed}) is right on its own: is part of the way not recorded, "

@@ -77,7 +77,9 @@ def _differences(targets: Mapping[str, Target], state_dict: Mapping[str, Any]) -
         source = state_dict[key]
         here = str(tuple(target.shape))
         if not isinstance(source, Tensor):
-            rows.append((key, here, type(source).__name__, "not a Tensor: wrap it in minigrad.tensor(...)"))
+            kind = type(source)
+            found = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+            rows.append((key, here, found, "not a minigrad.Tensor: wrap it in minigrad.tensor(...)"))
         elif source.shape != target.shape:
             rows.append((key, here, str(tuple(source.shape)), "other shape"))
         elif id(target) in first and not _equal(source, state_dict[first[id(target)]]):

@@ -425,7 +425,9 @@ def op(
 
     def make(forward: Callable[..., Any]) -> Op:
         made = Op(forward, *_parameters(forward), promote, apart, view, keeps, name)
-        registry[made.name] = made
+        known = registry.get(made.name, made)
+        # A user's op of the name of one of ours is another op, and hides nothing.
+        registry[made.name if known.__module__ == made.__module__ else f"{made.__module__}.{made.name}"] = made
         return made
 
     return make if function is None else make(function)

@@ -442,3 +442,12 @@ def test_a_rule_that_is_wrong_by_a_thousandth_is_noticed(name: str) -> None:
                 notice()
         finally:
             f.raw_derivative(raw_rule)
+
+
+def test_an_op_of_the_users_hides_none_of_ours() -> None:
+    ours = ops.exp
+    theirs = ops.op(lambda xp, x, /: x, name="exp")
+    try:
+        assert ops.registry["exp"] is ours and theirs in ops.registry.values()
+    finally:
+        del ops.registry[next(name for name, op in ops.registry.items() if op is theirs)]
