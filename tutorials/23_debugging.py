@@ -100,8 +100,8 @@ def make_new():
 attempt("a saved value changed in place", overwrite, make_new)
 
 # %%
-# **A list of layers.** A module finds the layers in its attributes, but does not look into plain lists. Their parameters
-# would never be trained.
+# **A list of layers.** A module finds the layers in its attributes, but does not look into plain lists. Their
+# parameters would never be trained.
 
 
 class Chain(nn.Module):
@@ -134,8 +134,8 @@ attempt("floating labels", lambda: F.cross_entropy(scores, labels.float()), lamb
 attempt("labels in a column", lambda: F.cross_entropy(scores, labels[:, None]), lambda: F.cross_entropy(scores, labels))
 
 # %%
-# **Integers.** Whole numbers have no slope, so they can neither require gradients nor enter a layer of floating weights.
-# And NumPy's numbers are float64 if nobody says otherwise.
+# **Integers.** Whole numbers have no slope, so they can neither require gradients nor enter a layer of floating
+# weights. And NumPy's numbers are float64 if nobody says otherwise.
 
 attempt(
     "integers with gradients",
@@ -148,8 +148,8 @@ random = minigrad.from_numpy(np.random.default_rng(0).random((5, 64)))
 attempt("float64 inputs", lambda: model(random), lambda: model(random.float()))
 
 # %%
-# **A loss without a history.** ``item()`` makes a Python number; what is computed from it afterwards is a stranger to the
-# graph. Use it for printing, never on the way to the loss.
+# **A loss without a history.** ``item()`` makes a Python number; what is computed from it afterwards is a stranger to
+# the graph. Use it for printing, never on the way to the loss.
 
 
 def through_item():
@@ -160,9 +160,9 @@ def through_item():
 attempt("item() on the way", through_item, lambda: F.cross_entropy(model(images), labels).backward())
 
 # %%
-# **(N, 1) against (N,).** A network with one output gives a column, the targets are a row; *broadcasting* makes an N × N
-# table of them, in which everybody is compared with everybody. The losses refuse such a pair. By hand it passes without
-# a word, and the network learns to answer every question with the mean:
+# **(N, 1) against (N,).** A network with one output gives a column, the targets are a row; *broadcasting* makes an N ×
+# N table of them, in which everybody is compared with everybody. The losses refuse such a pair. By hand it passes
+# without a word, and the network learns to answer every question with the mean:
 
 x = minigrad.linspace(-1, 1, 40)[:, None]
 y = 2 * x[:, 0] + 0.3 * minigrad.randn(40)
@@ -251,8 +251,9 @@ for mistake, curve in wrong.items():
     print(f"{MISTAKES[mistake]:30} {np.mean(curve[-5:]):6.1%}")
 
 # %%
-# What you should see: only two of the six are obvious. The others learn, just worse or more slowly, and whoever has never
-# seen the blue curve takes the orange one for the best that can be had. That is why the tools below are worth knowing.
+# What you should see: only two of the six are obvious. The others learn, just worse or more slowly, and whoever has
+# never seen the blue curve takes the orange one for the best that can be had. That is why the tools below are worth
+# knowing.
 
 figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), layout="constrained")
 steps = 10 * np.arange(1, len(right) + 1)
@@ -261,7 +262,6 @@ for axis, (mistake, title) in zip(axes.flat, MISTAKES.items(), strict=False):
     axis.plot(steps, 100 * np.array(wrong[mistake]), color=RED, linewidth=2, linestyle="--", label="wrong")
     axis.set(title=title, ylim=(0, 102), xlabel="step")
     axis.title.set_fontsize(11)
-axes[0, 0].legend(frameon=False, loc="lower right")
 for axis in axes[:, 0]:
     axis.set_ylabel("validation images right (%)")
 axis = axes[1, 2]
@@ -270,8 +270,8 @@ for (name, line), colour, dashes in zip(lines.items(), (BLUE, RED), ("-", "--"),
     axis.plot(x[:, 0].numpy(), line(x).detach().numpy(), color=colour, linestyle=dashes, linewidth=2, label=name)
 axis.set(title="a column minus a row", xlabel="x", ylabel="y")
 axis.title.set_fontsize(11)
-axis.legend(frameon=False, fontsize=9)
 axes[1, 3].axis("off")
+axes[1, 3].legend(*axes[0, 0].get_legend_handles_labels(), frameon=False, loc="center left", fontsize=12)
 figure.savefig(args.out / "23_silent.png", dpi=120)
 
 # %%
@@ -318,8 +318,8 @@ print("\nwhole:")
 say(minigrad.draw(F.cross_entropy(model(images), labels)))
 
 # %%
-# ``explain`` replays the whole walk in numbers. Here it answers a question that everybody asks once: why is the gradient
-# 0? Because ReLU is off, and its slope there is 0:
+# ``explain`` replays the whole walk in numbers. Here it answers a question that everybody asks once: why is the
+# gradient 0? Because ReLU is off, and its slope there is 0:
 
 w = minigrad.tensor(-2.0, requires_grad=True)
 loss = (w * 1.5).relu() * 3
@@ -395,8 +395,8 @@ assert gradcheck(program, point)
 # Tool 5: can it learn anything at all?
 # -------------------------------------
 # The best test of all needs no tool. Take *one* batch and train on it again and again. A network of any size must learn
-# twenty images by heart, to a loss near 0. If it does not, the error is in the program; more data and more time will not
-# help. What you should see: it takes the right loop a second and the spoiled one for ever.
+# twenty images by heart, to a loss near 0. If it does not, the error is in the program; more data and more time will
+# not help. What you should see: it takes the right loop a second and the spoiled one for ever.
 
 
 def by_heart(softmax, steps=300):
@@ -450,6 +450,6 @@ if not args.quick:
 # ---------
 # 1. ``total += loss`` in a training loop, to print the mean at the end: what does it keep alive? Look with
 #    ``minigrad.saved_for_backward(total)`` after three batches, then mend it.
-# 2. Spoil the training loop in a way of your own that raises no error, and give it to a neighbour together with the five
-#    tools. Who finds it faster, you or your neighbour?
+# 2. Spoil the training loop in a way of your own that raises no error, and give it to a neighbour together with the
+#    five tools. How long does it take to find?
 # 3. Run the refused programs with PyTorch in place of minigrad. Which are refused too, and which run?

@@ -441,7 +441,7 @@ def test_a_state_dict_that_does_not_fit_is_one_table_and_changes_nothing():
         "Sequential.load_state_dict: the state_dict does not fit, and nothing was loaded.\n"
         "  key         in this module  in the state_dict\n"
         "  fc2.weight  (2, 2)          (2, 5)             other shape\n"
-        "  fc2.bias    (2,)            list               not a Tensor: wrap it in minigrad.tensor(...)\n"
+        "  fc2.bias    (2,)            list               not a minigrad.Tensor: wrap it in minigrad.tensor(...)\n"
         "  fc1.weight  (2, 3)          missing            did you mean 'fc1.wieght'?\n"
         "  fc1.wieght  unexpected      (2, 3)\n"
         "  extra       unexpected      (1,)\n"
