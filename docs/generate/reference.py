@@ -118,6 +118,8 @@ def first_line(name: Name) -> str:
     """Return what a name is, in a line."""
     if name.kind == "data":
         return f"``{name.thing!r}``"
+    if str(getattr(name.thing, "__module__", "")).startswith("numpy"):
+        return "NumPy's."
     op = op_of(name.thing)
     if op is not None:
         return f"``{op.formula}``" if isinstance(op, Op) and op.formula else " "
@@ -152,6 +154,8 @@ def entry(name: Name, known: Name) -> list[str]:
     directive = f".. py:{name.kind}:: {name.name}{signature(name.thing)}"
     if known is not name:
         return [directive, "", f"   Another name of :py:obj:`~{known.path}`.", ""]
+    if str(getattr(name.thing, "__module__", "")).startswith("numpy"):
+        return [directive, "", f"   NumPy's ``{name.name}``.", ""]
     body = doc(name.thing)
     if name.kind == "class":
         body += members(name.thing)

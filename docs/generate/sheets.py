@@ -52,8 +52,8 @@ TITLES = {
 LONG = 24  # lines of code, beyond which it is folded away
 KEPT = {"y": "the output"}
 MATHEMATICS = {
-    "sqrt", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arsinh", "arcosh", "artanh", "floor", "trunc", "mean",
-    "sigmoid", "softmax", "hardsigmoid", "along",
+    "sqrt", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arsinh", "arcosh", "artanh", "floor", "trunc",
+    "mean", "sigmoid", "softmax", "hardsigmoid", "along",
 }  # fmt: skip
 
 

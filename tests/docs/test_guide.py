@@ -20,7 +20,7 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 @pytest.mark.parametrize(
     "path", [path for path in PAGES if ">>> " in path.read_text(encoding="utf-8")], ids=lambda p: p.stem
 )
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("default", "ignore::RuntimeWarning")
 def test_examples(path):
     text = re.sub(r"^```.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     test = doctest.DocTestParser().get_doctest(text, {"__name__": "__main__"}, path.name, str(path), 0)

@@ -65,7 +65,8 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(site):
-    return {path.relative_to(site).as_posix(): Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    paths = {path.relative_to(site).as_posix(): path for path in site.rglob("*.html")}
+    return {name: Page(path.read_text(encoding="utf-8")) for name, path in paths.items() if name[0] != "_"}
 
 
 def test_what_there_is(pages):
