@@ -351,7 +351,7 @@ assert abs(edges[0.5][-5:].mean() - 4) < 0.4, edges[0.5]
 # Exercises
 # ---------
 # 1. Compute the fourth, sixth and eighth derivative of the bell curve at 0. They should be 3, -15 and 105. Which order
-#    takes your computer a minute, and why does the time double with each order?
+#    takes your computer a minute, and why does the time grow so fast?
 # 2. In 22_stability, start in a random direction instead of ``stiff``, with 1.9 / sharpness. Why does the *whole*
 #    distance shrink so slowly, although the stiffest direction is stable?
 # 3. Repeat the last experiment with ``optim.SGD(momentum=0.9)``. The edge is now at (2 + 2 · 0.9) / lr; can you say

@@ -126,7 +126,8 @@ assert difference < 1e-6
 # Four sizes, from a toy to something that makes the processor work. What you should see: for the smallest network
 # minigrad takes a few times as long as the arithmetic, since recording and walking cost some microseconds per
 # operation, however small the numbers are. For larger ones this *overhead* disappears behind the matrix products. It
-# can even be faster than our simple loop, as it uses memory again where we make new arrays without a thought.
+# can even be faster than our simple program, which makes a new large array for ``rate * gradient`` in each step, where
+# minigrad updates in place and in small blocks: fresh memory is not free.
 
 SIZES = {
     "2-16-2, batch 32": ((2, 16, 2), 32),
@@ -172,8 +173,9 @@ figure.savefig(args.out / "24_step.png", dpi=120)
 # Where does it go?
 # -----------------
 # ``cProfile`` counts the calls of every function and measures the time inside. (Being watched makes Python slower, so
-# read the table as shares.) Here a hundred steps of the second network. What you should see: no function stands out.
-# What is not ``dot`` or another product is the bookkeeping of ``op.py`` and ``engine.py``, a little in each.
+# read the table as shares.) Here a hundred steps of the second network. What you should see: the products, ``dot``,
+# come first, and then no function stands out. It is bookkeeping, in ``op.py``, ``node.py`` and ``engine.py``, a little
+# in each.
 
 model, optimizer, images, labels = setting((64, 128, 10), 64)
 profile = cProfile.Profile()
@@ -260,7 +262,8 @@ print(f"\n{minigrad.saved_for_backward(loss)}")
 # 2016; read ``minigrad/utils/checkpoint.py``). The price is one more forward.
 #
 # What you should see: the memory falls steeply, is least near 6 segments for 36 layers, and rises again; the time goes
-# up by about that of a forward (dotted), and is then the same for all. The gradients are equal to the last bit.
+# up by about that of a forward (dotted; more, where the system takes its time to hand out large pieces of memory). The
+# gradients are equal to the last bit.
 
 DEPTH, WIDTH, BATCH = 36, 64, 2048
 minigrad.manual_seed(0)

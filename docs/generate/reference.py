@@ -243,13 +243,11 @@ def tensor_page() -> str:
             continue
         if not callable(thing) and not isinstance(thing, (property, staticmethod, classmethod)):
             continue
-        base = name.rstrip("_")
-        twin = name if hasattr(minigrad, name) else None
-        if isinstance(thing, property) or twin is None:
-            own += tensor_member(name, thing, f"``{base}`` in place." if base != name else "")
+        if isinstance(thing, property) or not hasattr(minigrad, name):
+            own += tensor_member(name, thing)
         else:
             twins += [f".. py:method:: {name}{method_signature(thing)}", "   :no-index-entry:", ""]
-            twins += [f"   :py:obj:`minigrad.{twin}` of this tensor.", ""]
+            twins += [f"   :py:obj:`minigrad.{name}` of this tensor.", ""]
     lines = [*heading("minigrad.Tensor", "="), ".. py:currentmodule:: minigrad", "", ".. py:class:: Tensor", ""]
     lines += [indent("\n".join(doc(cls)), "   "), ""]
     lines += [*heading("What only a tensor has", "-"), ".. py:currentmodule:: minigrad", ""]
@@ -257,15 +255,15 @@ def tensor_page() -> str:
     return "\n".join(lines)
 
 
-def tensor_member(name: str, thing: Any, otherwise: str) -> list[str]:
+def tensor_member(name: str, thing: Any) -> list[str]:
     """Return what the page of the tensor says of one of its attributes."""
-    op = op_of(thing)
-    if isinstance(op, Op):
-        return [f".. py:method:: {name}{method_signature(op)}", "   :no-index-entry:", "",
-                indent("\n".join(doc(op)), "   "), ""]  # fmt: skip
-    found = member(name, thing, always=True)
-    text = inspect.getdoc(unwrapped(thing))
-    return found if text or not otherwise else [*found[:3], "   " + otherwise, ""]
+    head = [f".. py:method:: {name}{method_signature(thing)}" if callable(thing) else "", "   :no-index-entry:", ""]
+    base = name.removesuffix("_")
+    if base != name and callable(getattr(minigrad.Tensor, base, None)):
+        return [*head, f"   What :py:meth:`~minigrad.Tensor.{base}` gives, written into this tensor.", ""]
+    if isinstance(op_of(thing), Op):
+        return [*head, indent("\n".join(doc(thing)), "   "), ""]
+    return member(name, thing, always=True)
 
 
 def _in_tensor(lines: Iterable[str]) -> list[str]:

@@ -19,7 +19,7 @@ import minigrad.special
 from generate.curves import curve
 from generate.inventory import ROOT, place
 from generate.text import plain, prose
-from minigrad.ops.op import Op, Variadic, registry
+from minigrad.ops.op import Op, Plan, Variadic, _argument_names, registry
 
 TITLES = {
     "elementwise": "Entry by entry",
@@ -50,7 +50,6 @@ TITLES = {
     "op": "Undoing broadcasting and promotion",
 }
 LONG = 24  # lines of code, beyond which it is folded away
-KEPT = {"y": "the output"}
 MATHEMATICS = {
     "sqrt", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arsinh", "arcosh", "artanh", "floor", "trunc",
     "mean", "sigmoid", "softmax", "hardsigmoid", "along",
@@ -192,28 +191,34 @@ def _rules(op: Op | Variadic) -> dict[str, Any]:
 
 
 def kept(op: Op | Variadic) -> list[str]:
-    """Say what the rules ask for by name; that is what a node keeps."""
+    """Say which arrays a node keeps: those that the rules, and the fast rule beside them, ask for by name."""
     rules = _rules(op)
     if not rules:
         return []
-    needs = {}
-    for name, rule in rules.items():
-        while hasattr(rule, "__wrapped__"):
-            rule = rule.__wrapped__
-        code = rule.__code__
-        needs[name] = [word for word in code.co_varnames[: code.co_argcount] if word != "g"]
-    arrays = {name: [word for word in asked if not word.endswith("_shape")] for name, asked in needs.items()}
-    said = {name: _listed(asked) for name, asked in arrays.items()}
-    if not any(arrays.values()):
-        return ["Kept for backward: nothing", ""]
+    member = op if isinstance(op, Op) else op.of(2)
+    pool = [*member.parameters, "y", *member.keeps, *(f"{name}_shape" for name in member.inputs)]
+    arrays = {*member.inputs, "y", *member.keeps, *pool[-len(member.inputs) :]}
+    plan = Plan(member, sum(1 << k for k, name in enumerate(member.inputs) if name in member.rules))
+    everything = [name for name in plan.keep(pool) if name in arrays]
+    needs = {name: [word for word in _argument_names(rule)[1:] if word in arrays] for name, rule in rules.items()}
+    said = {name: listed(asked) for name, asked in needs.items()}
     if len(set(said.values())) == 1:
-        return [f"Kept for backward: {next(iter(said.values()))}", ""]
-    each = "; ".join(f"{what} for the gradient of ``{name}``" for name, what in said.items())
-    return [f"Kept for backward: {each}", ""]
+        text = next(iter(said.values()))
+    else:
+        text = "; ".join(f"{what} for the gradient of ``{name}``" for name, what in said.items())
+    more = [name for name in everything if not any(name in asked for asked in needs.values())]
+    return [f"Kept for backward: {text}" + f"; {listed(more)} for the fast rule" * bool(more), ""]
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"``{name}``" + (f" ({KEPT[name]})" if name in KEPT else "") for name in names) or "nothing"
+def listed(names: list[str]) -> str:
+    """Return what is kept in words: arrays, the output, or no more than a shape."""
+    said = []
+    for name in names:
+        if name.endswith("_shape"):
+            said.append(f"the shape of ``{name.removesuffix('_shape')}``")
+        else:
+            said.append(f"``{name}``" + " (the output)" * (name == "y"))
+    return ", ".join(said) or "nothing"
 
 
 @functools.cache

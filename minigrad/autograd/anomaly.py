@@ -13,7 +13,7 @@ from minigrad.autograd.node import Node, TensorBase
 from minigrad.backend import array_module
 
 _GROWING = (
-    "products too large for their dtype: do the numbers grow from layer to layer, or from step to step? Look at the "
+    "a result too large for its dtype: do the numbers grow from layer to layer, or from step to step? Look at the "
     "learning rate and the initialisation"
 )
 
@@ -135,7 +135,7 @@ class detect_anomaly:
         self._calls[out.node] = line, ranges
         if found := _found("the output", out.array):
             earlier = [name for name, x in inputs if _found("", x)]
-            cause = f"{earlier[0]} was not finite already" if earlier else CAUSES.get(op.name, "")
+            cause = f"{earlier[0]} was not finite already" if earlier else CAUSES.get(op.name, _GROWING)
             raise _error(op.name, line, False, found, f"Inputs: {ranges}", cause)
 
     def _walked(self, node: Node, g: Any, shares: list[Any]) -> None:

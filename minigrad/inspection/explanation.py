@@ -11,7 +11,7 @@ from minigrad.autograd import watch
 from minigrad.autograd.engine import walk
 from minigrad.autograd.node import Node, TensorBase
 from minigrad.backend import array_module
-from minigrad.inspection.graph import Names, leaves_of, line_of, nodes_of, refuse_no_history, shortly, traces
+from minigrad.inspection.graph import Names, leads_to, leaves_of, line_of, nodes_of, refuse_no_history, shortly, traces
 
 # Ops that work entry by entry, so that "local derivative" is a number for each entry: the slope of a curve.
 ENTRY_BY_ENTRY = ("minigrad.ops.elementwise", "minigrad.ops.activation", "minigrad.ops.special")
@@ -337,7 +337,7 @@ def _why_none(x: Any, nodes: list[Node], known: Names) -> str:
         )
     for trace in reversed(traces):
         for sources, how, line in trace.cuts:
-            if any(source() is (x.node or x) for source in sources):
+            if any(leads_to(x.node or x, source) for source in sources):
                 return f"No gradient: the way from this tensor {shape} to the loss was cut by {how}, at {line}."
     leaves = ", ".join(known[leaf] for leaf in leaves_of(nodes)[:8])
     return (

@@ -34,6 +34,20 @@ def nodes_of(*tensors: TensorBase) -> list[Node]:
     return sorted(found, key=lambda node: node.number)
 
 
+def leads_to(target: Any, node: Any) -> bool:
+    """Return whether ``node`` is the target, a node or a leaf, or was made from it."""
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node is target:
+            return True
+        if type(node) is Node and id(node) not in seen:
+            seen.add(id(node))
+            stack.extend(node.parents)
+    return False
+
+
 def leaves_of(nodes: list[Node]) -> list[Any]:
     """Return the leaves that want a gradient, in the order of their first use."""
     return list({id(x): x for node in nodes for x in node.parents if type(x) is not Node}.values())
@@ -103,7 +117,7 @@ class Trace:
     def __init__(self) -> None:
         self.lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()
         self.modules: weakref.WeakKeyDictionary[Node, list[Any]] = weakref.WeakKeyDictionary()  # the innermost first
-        self.cuts: list[tuple[list[weakref.ref[Any]], str, str]] = []  # whose history ends, how, and at which line
+        self.cuts: list[tuple[list[Any], str, str]] = []  # nodes and leaves whose way ends, how, and at which line
 
     def _recorded(self, op: Any, args: tuple[Any, ...], out: Any) -> None:
         self.lines[out.node] = watch.users_line()
@@ -112,7 +126,7 @@ class Trace:
     def _cut(self, args: tuple[Any, ...], how: str) -> None:
         sources = [x.node or x for x in args if isinstance(x, TensorBase) and x._requires_grad]
         if sources:
-            self.cuts.append(([weakref.ref(x) for x in sources], how, watch.users_line()))
+            self.cuts.append((sources, how, watch.users_line()))
 
 
 def _modules_at_work() -> list[Any]:

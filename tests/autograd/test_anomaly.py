@@ -126,3 +126,9 @@ def test_blocks_may_be_nested() -> None:
     with detect_anomaly(), detect_anomaly():
         (x * 2).sum().backward()
     assert x.grad.item() == 2.0
+
+
+def test_an_op_without_a_cause_of_its_own() -> None:
+    x = minigrad.full((4,), 3e38, requires_grad=True)
+    with detect_anomaly(), pytest.raises(AnomalyError, match="Likely cause: a result too large for its dtype"):
+        x.mean()

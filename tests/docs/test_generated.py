@@ -64,6 +64,10 @@ def test_an_op_without_words_is_a_helper():
         ("add", "Kept for backward: nothing"),
         ("tanh", "Kept for backward: ``y`` (the output)"),
         ("log", "Kept for backward: ``x``"),
+        ("cast", "Kept for backward: nothing"),
+        ("sum_to_size", "Kept for backward: the shape of ``x``"),
+        ("sigmoid", "Kept for backward: ``y`` (the output)"),
+        ("silu", "Kept for backward: ``x``; ``y`` (the output), ``s`` for the fast rule"),
         ("mul", "Kept for backward: ``b`` for the gradient of ``a``; ``a`` for the gradient of ``b``"),
     ],
 )

@@ -215,3 +215,13 @@ def test_saved_for_backward() -> None:
     with tracing():
         loss = (x * 2).square().sum()
     assert all("square().sum()" in k.line for k in minigrad.saved_for_backward(loss))
+
+
+def test_a_cut_further_down_is_found_though_nobody_holds_the_tensor() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    x = minigrad.ones(4, 2)
+    with tracing():
+        loss = net[2](net[1](net[0](x)).detach()).sum()
+    told = str(minigrad.explain_grad(loss, net[0].weight))
+    assert "was cut by detach(), at test_explain.py:" in told
+    assert isinstance(minigrad.explain_grad(loss, net[2].weight), Contributions)
