@@ -33,6 +33,7 @@ ROOMS = [  # in reading order
     "minigrad.autograd",
     "minigrad.autograd.functional",
     "minigrad.func",
+    "minigrad.cuda",
     "minigrad.linalg",
     "minigrad.special",
     "minigrad.metrics",
@@ -43,7 +44,6 @@ ROOMS = [  # in reading order
     "minigrad.inspection",
     "minigrad.distributed",
 ]
-LAZY = {"minigrad": ("draw", "explain", "explain_grad", "load", "save", "saved_for_backward", "summary")}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def names(room: str) -> list[str]:
         found = list(module.__all__)
     else:
         found = [name for name, thing in vars(module).items() if not name.startswith("_") and _is_ours(thing, room)]
-    found += LAZY.get(room, ())
+    found += [name for names in vars(module).get("_BY_ROOM", {}).values() for name in names]  # imported when asked for
     return sorted({name for name in found if not isinstance(getattr(module, name), ModuleType)}, key=str.lower)
 
 

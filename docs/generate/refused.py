@@ -5,32 +5,30 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
+from minigrad import refusals
 from minigrad.optim.options import _REFUSED as OPTIONS
 
-ROOMS = tuple(
-    f"minigrad{room}" for room in ("", ".nn", ".nn.utils", ".linalg", ".distributed", ".transforms", ".datasets")
-)
+ROOMS = ("nn", "nn.utils", "linalg", "distributed", "transforms", "datasets")  # with a table of their own
 
 
 def rows() -> Iterator[tuple[str, list[str], str]]:
-    """Yield module, names, reason."""
+    """Yield where one would look, the names, and what is said."""
+    for place, table in (("minigrad", refusals.FUNCTIONS), ("minigrad.Tensor", refusals.METHODS)):
+        for why, names in table.items():
+            yield place, names.split(), why
     for room in ROOMS:
-        try:
-            table = getattr(importlib.import_module(room), "_REFUSED", {})
-        except ModuleNotFoundError:
-            continue
-        for key, value in table.items():
+        for key, value in vars(importlib.import_module(f"minigrad.{room}")).get("_REFUSED", {}).items():
             if isinstance(value, str):
-                yield room, [key], value
+                yield f"minigrad.{room}", [key], value
             else:
-                yield room, sorted(value, key=str.lower), key
+                yield f"minigrad.{room}", sorted(value, key=str.lower), key
 
 
 def pages() -> dict[str, str]:
     """Return the table that the page on PyTorch includes."""
     lines = ["| Where | Names | Instead |", "|---|---|---|"]
-    for room, names, why in rows():
-        lines.append(f"| `{room}` | {', '.join(f'`{name}`' for name in names)} | {why} |")
+    for place, names, why in rows():
+        lines.append(f"| `{place}` | {', '.join(f'`{name}`' for name in names)} | {why} |")
     for option, why in OPTIONS.items():
         lines.append(f"| all optimizers | `{option}=True` | {why} |")
     return {"_generated/refused.md": "\n".join([*lines, ""])}

@@ -17,7 +17,7 @@ import minigrad.linalg
 import minigrad.nn
 import minigrad.special
 from generate.curves import curve
-from generate.inventory import ROOT, place
+from generate.inventory import ROOT, definitions, place
 from generate.text import plain, prose
 from minigrad.ops.op import Op, Plan, Variadic, _argument_names, registry
 
@@ -262,6 +262,10 @@ def code(op: Op | Variadic, file: str) -> list[str]:
     forward = inspect.unwrap(op.forward)
     source, start = inspect.getsourcelines(forward)
     body = _without_docstring("".join(source)).splitlines()
+    for rule in {id(rule): rule for rule in _rules(op).values()}.values():
+        named = inspect.unwrap(rule)
+        if named.__name__ in definitions(ROOT / file):  # a function of its own, not a lambda
+            body += ["", *inspect.getsource(named).splitlines()]
     for first, last in rules.get(forward.__name__, []):
         body += ["", *lines[first - 1 : last]]
     block = [".. code-block:: python", "", indent("\n".join(body), "   "), ""]
@@ -269,7 +273,9 @@ def code(op: Op | Variadic, file: str) -> list[str]:
     if len(body) > LONG:
         block = [".. raw:: html", "", f"   <details><summary>The code, {len(body)} lines</summary>", "", *block,
                  ".. raw:: html", "", "   </details>", ""]  # fmt: skip
-    return [*block, f"In {link}, line {start}", ""]
+    fast = op.raw_rule if isinstance(op, Op) else None
+    beside = f"; the fast rule for arrays: :src:`{file}:{fast.__name__}`" if fast is not None else ""
+    return [*block, f"In {link}, line {start}{beside}", ""]
 
 
 def _without_docstring(source: str) -> str:

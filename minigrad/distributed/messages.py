@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any
@@ -115,6 +116,7 @@ class MpiMessages(Messages):
             show(kind, error, trace)
             sys.stdout.flush()
             sys.stderr.flush()
+            time.sleep(0.5)  # for mpiexec to pass the text on: Abort would cut it short
             self.comm.Abort(1)
 
         sys.excepthook = stop
