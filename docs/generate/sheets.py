@@ -274,7 +274,8 @@ def code(op: Op | Variadic, file: str) -> list[str]:
         block = [".. raw:: html", "", f"   <details><summary>The code, {len(body)} lines</summary>", "", *block,
                  ".. raw:: html", "", "   </details>", ""]  # fmt: skip
     fast = op.raw_rule if isinstance(op, Op) else None
-    beside = f"; the fast rule for arrays: :src:`{file}:{fast.__name__}`" if fast is not None else ""
+    named = fast is not None and fast.__name__ in definitions(ROOT / file)
+    beside = f"; the fast rule for arrays: :src:`{file}:{fast.__name__}`" if fast is not None and named else ""
     return [*block, f"In {link}, line {start}{beside}", ""]
 
 
