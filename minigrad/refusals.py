@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 _COMPLEX = "complex numbers are not supported"
 _SPARSE = "sparse tensors are not supported; a dense one, or embedding() for picking rows, does the same"
 _QUANTISED = "quantised arithmetic is not supported"
@@ -59,3 +61,23 @@ METHODS = {
 def reason(name: str, table: dict[str, str]) -> str:
     """Return ": why" if the table has the name, else ""."""
     return next((f": {why}" for why, names in table.items() if name in names.split()), "")
+
+
+class Refused:
+    """Stands where PyTorch's tensors have a method, and says why it is not here.
+
+    A ``__getattr__`` would do the same with less, but with one Python takes the slow way to *every* attribute.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        self.message, self.name = message, name
+
+    def __get__(self, instance: Any, owner: type) -> NoReturn:
+        raise AttributeError(self.message, name=self.name, obj=instance)
+
+
+def refuse_methods(cls: type) -> None:
+    """Put the refusals of methods into the class of tensors."""
+    for why, names in METHODS.items():
+        for name in names.split():
+            setattr(cls, name, Refused(f"{cls.__name__} has no attribute {name!r}: {why}", name))

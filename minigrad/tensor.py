@@ -9,11 +9,11 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from minigrad import ops, refusals
+from minigrad import ops
 from minigrad.autograd import gradients, watch
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.node import TensorBase, Writes, refuse_stale, tensor_of
@@ -24,6 +24,7 @@ from minigrad.methods import Methods
 from minigrad.ops.promotion import PYTORCH_NAMES, checked_dtype
 from minigrad.ops.shape import shape_from
 from minigrad.printing import format_tensor
+from minigrad.refusals import refuse_methods
 
 bool_, int64, float32, float64 = (np.dtype(name) for name in ("bool", "int64", "float32", "float64"))
 
@@ -538,13 +539,6 @@ class Tensor(Methods):
             array, suffixes=suffixes, default_dtype=ops.get_default_dtype(), to_numpy=lambda x: array_to_device(x, CPU)
         )
 
-    if not TYPE_CHECKING:  # to a type checker it would mean that every name is here
-
-        def __getattr__(self, name):
-            """Say why something of PyTorch's is not here."""
-            why = "" if name.startswith("_") else refusals.reason(name, refusals.METHODS)
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{why}", name=name, obj=self)
-
     # Copies of a tensor are copies of its values. Following the history would copy thousands of nodes, recursively.
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
@@ -571,6 +565,7 @@ class Tensor(Methods):
 
 
 TensorBase.result_class = Tensor
+refuse_methods(Tensor)
 
 
 class RemovableHandle:

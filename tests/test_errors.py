@@ -480,7 +480,13 @@ def test_a_misspelt_method_gets_pythons_suggestion() -> None:
     with pytest.raises(AttributeError) as error:
         minigrad.ones(2).shapee  # noqa: B018
     assert error.value.name == "shapee" and isinstance(error.value.obj, minigrad.Tensor)
-    assert not hasattr(minigrad.ones(2), "_whatever")
+
+
+def test_refusals_cost_no_attribute_its_speed() -> None:
+    """With a __getattr__ on the class Python would look up every attribute the slow way."""
+    assert not any(
+        "__getattr__" in vars(cls) or "__getattribute__" in vars(cls) for cls in minigrad.Tensor.__mro__[:-1]
+    )
 
 
 def test_no_name_is_both_there_and_refused() -> None:

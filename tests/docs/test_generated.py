@@ -31,7 +31,7 @@ def test_every_public_name_is_in_the_reference(room):
 
 
 def test_every_method_of_a_tensor_is_in_the_reference():
-    names = {name for name in dir(minigrad.Tensor) if not name.startswith("_")}
+    names = {name for name in dir(minigrad.Tensor) if not name.startswith("_") and hasattr(minigrad.ones(1, 1), name)}
     inner = {"array", "is_view", "node", "result_class"}  # for minigrad's own files
     assert {name for name in names if f"minigrad.Tensor.{name}" not in REFERENCE} == inner
 
