@@ -14,7 +14,7 @@ Step = Callable[[], Any]
 Arrays = tuple[Any, ...]
 
 
-def library(name: str) -> Any:
+def package(name: str) -> Any:
     """Import torch or minigrad with the rooms that are used here."""
     found = importlib.import_module(name)
     if found.__file__ is None:
@@ -118,7 +118,7 @@ def fill(lib: Any, model: Any) -> None:
 
 
 def training_step(name: str, build: Callable[[Any], Any], inputs: Any, labels: Any) -> Step:
-    lib = library(name)
+    lib = package(name)
     model = build(lib.nn)
     fill(lib, model)
     optimizer = lib.optim.Adam(model.parameters(), lr=1e-3)
@@ -140,7 +140,7 @@ def training_step(name: str, build: Callable[[Any], Any], inputs: Any, labels: A
 
 def chain(name: str, n: int) -> Step:
     """Record n small ops and walk back: what an op costs."""
-    lib = library(name)
+    lib = package(name)
     x = lib.full((4,), 1.0, requires_grad=True)
 
     def step() -> Any:
@@ -156,7 +156,7 @@ def chain(name: str, n: int) -> Step:
 
 
 def hessian_vector_product(name: str, sizes: tuple[int, ...], inputs: Any, labels: Any) -> Step:
-    lib = library(name)
+    lib = package(name)
     layers: list[Any] = []
     for fan_in, fan_out in pairwise(sizes):
         layers += [lib.nn.Linear(fan_in, fan_out), lib.nn.Tanh()]
@@ -178,7 +178,7 @@ def hessian_vector_product(name: str, sizes: tuple[int, ...], inputs: Any, label
 
 
 def epoch_of_data(name: str, features: Any, labels: Any) -> Step:
-    lib = library(name)
+    lib = package(name)
     data = lib.utils.data
     dataset = data.TensorDataset(lib.tensor(features), lib.tensor(labels))
     loader = data.DataLoader(dataset, batch_size=128, shuffle=True)
@@ -196,7 +196,7 @@ def data_arrays() -> Arrays:
 
 def optimizer_step(name: str, optimizer: str, options: dict[str, Any], n: int, value: Any, gradient: Any) -> Step:
     """One update of n parameters in ten tensors, with gradients that stay."""
-    lib = library(name)
+    lib = package(name)
     pieces = [lib.nn.Parameter(lib.tensor(value[k : k + n // 10])) for k in range(0, n // 10 * 10, n // 10)]
     for k, p in enumerate(pieces):
         p.grad = lib.tensor(gradient[k * (n // 10) : (k + 1) * (n // 10)])

@@ -64,7 +64,7 @@ def mlp_in_framework(
     name: str, options: dict[str, Any], parameters: list[by_hand.Array], inputs: by_hand.Array, labels: Any
 ) -> Step:
     """The step as a user writes it. It serves every framework that has PyTorch's names: torch, minigrad."""
-    framework = networks.library(name)
+    framework = networks.package(name)
     nn, optim = framework.nn, framework.optim
 
     layers = []
