@@ -296,6 +296,13 @@ def default_generator(device: DeviceLike = "cpu") -> Generator:
     return _generators[name]
 
 
+def swap_default_generator(generator: Generator) -> Generator:
+    """Make ``generator`` the default one of the CPU from now on, and return the one that was."""
+    before = default_generator()
+    _generators["cpu"] = generator
+    return before
+
+
 _first_seed: int | None = None  # what ``manual_seed`` was last called with, for generators that are made later
 
 

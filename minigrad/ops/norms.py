@@ -9,33 +9,16 @@ import numpy as np
 
 from minigrad.ops import reduction
 from minigrad.ops.decomposition import svdvals
-from minigrad.ops.elementwise import absolute, div, eq, logical_or, power, sign, square, where
+from minigrad.ops.elementwise import absolute, div, eq, where
 from minigrad.ops.indexing import index_select
 from minigrad.ops.linalg import LinAlgError, inv, mT
 from minigrad.ops.op import cast, op
 from minigrad.ops.product import matmul
-from minigrad.ops.reduction import amax, amin, keep_dims, sum_
+from minigrad.ops.reduction import amax, amin, sum_
 from minigrad.ops.shape import Dims, movedim, unsqueeze, wrap_dim
 
 # --------------------------------------------------------------------------------------------------------------
 # Norms
-
-
-@op(promote=None)
-def _power_norm(xp: Any, x: Any, /, p: float, dim: Dims = None, keepdim: bool = False) -> Any:
-    """(sum of |x|^p)^(1/p) along dim;   d = sum of sign(x) (|x| / y)^(p-1) dx, 0 where x = 0 or y = 0"""
-    dim = dim if dim is None or isinstance(dim, int) else tuple(dim)
-    return (xp.abs(x) ** p).sum(axis=dim, keepdims=keepdim) ** (1 / p)
-
-
-def _power_norm_rule(g: Any, y: Any, x: Any, p: float, dim: Dims) -> Any:
-    g, y = keep_dims(g, x.shape, dim), keep_dims(y, x.shape, dim)
-    nothing = logical_or(eq(x, 0), eq(y, 0))
-    share = where(nothing, 1.0, absolute(x)) / where(nothing, 1.0, y)
-    return where(nothing, 0.0, g * sign(x) * power(share, p - 1))
-
-
-_power_norm.derivative(x=_power_norm_rule)
 
 
 def _floating(name: str, x: Any, dtype: Any) -> Any:
@@ -51,19 +34,9 @@ def vector_norm(x: Any, ord: float = 2, dim: Dims = None, keepdim: bool = False,
     The gradient at the origin, where there is a kink, is 0.
     """
     x = _floating("linalg.vector_norm", x, dtype)
-    if ord == 2:
-        return reduction.vector_norm(x, dim, keepdim)
-    if ord == math.inf:
-        return amax(absolute(x), dim, keepdim)
-    if ord == -math.inf:
-        return amin(absolute(x), dim, keepdim)
-    if ord == 1:
-        return sum_(absolute(x), dim, keepdim)
-    if ord == 0:
-        return sum_(square(sign(x)), dim, keepdim)
     if isinstance(ord, str):
         raise RuntimeError(f"linalg.vector_norm: expected a number, got {ord!r}; see linalg.matrix_norm")
-    return _power_norm(x, ord, dim, keepdim)
+    return reduction.norm(x, ord, dim, keepdim)
 
 
 def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:

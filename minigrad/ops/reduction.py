@@ -11,7 +11,21 @@ from typing import Any, NamedTuple
 from minigrad.autograd.node import TensorBase
 from minigrad.backend import is_array
 from minigrad.ops.elementwise import absolute as abs
-from minigrad.ops.elementwise import eq, exp, gt, isnan, logical_not, maximum, minimum, power, sqrt, square, where
+from minigrad.ops.elementwise import (
+    eq,
+    exp,
+    gt,
+    isnan,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    power,
+    sign,
+    sqrt,
+    square,
+    where,
+)
 from minigrad.ops.indexing import gather
 from minigrad.ops.op import broadcast_to, op
 from minigrad.ops.promotion import INT64
@@ -291,6 +305,22 @@ def _norm_rule(g: Any, y: Any, x: Any, dim: Dims) -> Any:
 vector_norm.derivative(x=_norm_rule)
 
 
+@op(promote=None)
+def _power_norm(xp: Any, x: Any, /, p: float, dim: Dims = None, keepdim: bool = False) -> Any:
+    """(sum of |x|^p)^(1/p) along dim;   d = sum of sign(x) (|x| / y)^(p-1) dx, 0 where x = 0 or y = 0"""
+    return (xp.abs(x) ** p).sum(axis=axes(dim, keepdim), keepdims=keepdim) ** (1 / p)
+
+
+def _power_norm_rule(g: Any, y: Any, x: Any, p: float, dim: Dims) -> Any:
+    g, y = keep_dims(g, x.shape, dim), keep_dims(y, x.shape, dim)
+    nothing = logical_or(eq(x, 0), eq(y, 0))
+    share = where(nothing, 1.0, abs(x)) / where(nothing, 1.0, y)
+    return where(nothing, 0.0, g * sign(x) * power(share, p - 1))
+
+
+_power_norm.derivative(x=_power_norm_rule)
+
+
 @numpy_names
 def norm(input: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False) -> Any:
     """p-norm of the entries along ``dim``: (sum |x|^p)^(1/p), largest |x| for inf, number of non-zeros for 0.
@@ -311,9 +341,7 @@ def norm(input: Any, p: float | str | None = 2, dim: Dims = None, keepdim: bool 
         return sum_(abs(input), dim, keepdim)
     if p == 0:
         return sum_(where(eq(input, 0), input * 0, input * 0 + 1), dim, keepdim)
-    total = sum_(power(abs(input), p), dim, keepdim)
-    nothing = eq(total, 0)  # the slope of the root is infinite there, and that of what is under it 0
-    return where(nothing, 0.0, power(where(nothing, 1.0, total), 1 / p))
+    return _power_norm(input, p, dim, keepdim)
 
 
 def dist(input: Any, other: Any, p: float = 2) -> Any:

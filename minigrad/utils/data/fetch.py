@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad import backend
-from minigrad.backend import Generator, array_module
+from minigrad.backend import Generator, array_module, swap_default_generator
 from minigrad.creation import as_tensor
 from minigrad.ops.shape import cat
 from minigrad.tensor import Tensor
@@ -159,9 +158,8 @@ def drawing_from(generator: Generator, seed: int) -> Iterator[None]:
     Each batch is made under a seed of its own. What is drawn in it, by random crops for instance, then depends neither
     on which process makes it nor on what the training draws meanwhile, such as dropout; nor the other way round.
     """
-    before = backend.default_generator()
-    backend._generators["cpu"] = generator.manual_seed(seed)
+    before = swap_default_generator(generator.manual_seed(seed))
     try:
         yield
     finally:
-        backend._generators["cpu"] = before
+        swap_default_generator(before)
