@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import constant_row
+from minigrad.backend import constant_row, constants
 from minigrad.ops.elementwise import absolute, clamp, exp, expm1, gt, le, logical_and, lt, tanh, where
 from minigrad.ops.op import op
 from minigrad.ops.promotion import FLOAT32, get_default_dtype
@@ -38,7 +38,8 @@ def _zero(xp: Any, x: Any) -> Any:
 @op(promote=None)
 def relu(xp: Any, x: Any, /) -> Any:
     """max(x, 0);   d = dx where x > 0, 0 at the kink"""
-    return xp.maximum(x, 0 if x.size < 4096 else constant_row(xp, 0, x.shape[-1], x.dtype))
+    zero = constants(xp, x.dtype, 0)[0] if x.size < 4096 else constant_row(xp, 0, x.shape[-1], x.dtype)
+    return xp.maximum(x, zero)
 
 
 @op(promote=None)
@@ -91,7 +92,15 @@ def softshrink(xp: Any, x: Any, /, lambd: float = 0.5) -> Any:
 
 
 relu.derivative(x=lambda g, y: g * (y > 0))
-relu.raw_derivative(lambda xp, wanted, g, y: [g * (y > 0)])  # the same: no shape to compare, behind every layer
+
+
+@relu.raw_derivative
+def _relu_raw(xp: Any, wanted: Any, g: Any, y: Any) -> Any:
+    dx = (y > constants(xp, y.dtype, 0)[0]).astype(g.dtype)  # a number for each bit first: g * (y > 0) is slower
+    dx *= g
+    return [dx]
+
+
 leaky_relu.derivative(x=lambda g, x, negative_slope: where(x > 0, g, g * negative_slope))
 prelu.derivative(
     x=lambda g, x, weight: where(x > 0, g, g * weight),
