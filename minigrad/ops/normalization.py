@@ -27,11 +27,16 @@ def _row_dots(x: Any, y: Any) -> Any:
 def _channel_sums(xp: Any, x: Any, y: Any = None) -> Any:
     """Return the sum of x, or of x y, over all dims but dim 1."""
     n, c = x.shape[:2]
-    ones = constant_row(xp, 1, n if x.ndim == 2 else math.prod(x.shape[2:]), x.dtype)
     if x.ndim == 2:
-        return ones.dot(x if y is None else x * y)
-    rows = x.reshape(n * c, len(ones))
-    sums = rows.dot(ones) if y is None else _row_dots(rows, y.reshape(rows.shape))
+        return constant_row(xp, 1, n, x.dtype).dot(x if y is None else x * y)
+    batch_last = (*range(1, x.ndim), 0)
+    if x.transpose(batch_last).flags.c_contiguous:  # as a convolution leaves it: each channel is one run of memory
+        n, x, y = 1, x.transpose(batch_last), None if y is None else y.transpose(batch_last)
+    rows = x.reshape(n * c, x.size // max(n * c, 1))
+    if y is None:
+        sums = rows.dot(constant_row(xp, 1, rows.shape[1], x.dtype))
+    else:
+        sums = _row_dots(rows, y.reshape(rows.shape))
     return sums.reshape(n, c).sum(axis=0)
 
 
