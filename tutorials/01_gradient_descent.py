@@ -19,6 +19,7 @@ import numpy as np
 import minigrad
 
 parser = argparse.ArgumentParser(description="Gradient descent on x².")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
@@ -34,7 +35,7 @@ args.out.mkdir(parents=True, exist_ok=True)
 # minigrad finds the derivative by itself. A tensor made with ``requires_grad=True`` is watched; ``backward()`` on a
 # result leaves the derivative of that result in the tensor's ``grad``.
 
-x = minigrad.tensor(4.0, requires_grad=True)
+x = minigrad.tensor(4.0, device=args.device, requires_grad=True)
 loss = x**2
 loss.backward()
 print(f"f({x.item():g}) = {loss.item():g} and f'({x.item():g}) = {x.grad.item():g}")
@@ -47,7 +48,7 @@ print(f"f({x.item():g}) = {loss.item():g} and f'({x.item():g}) = {x.grad.item():
 # step, because ``backward()`` adds to what is there.
 
 rate = 0.1
-x = minigrad.tensor(4.0, requires_grad=True)
+x = minigrad.tensor(4.0, device=args.device, requires_grad=True)
 print("\n  k      x_k   f(x_k)  f'(x_k)")
 for k in range(11):
     loss = x**2
@@ -77,7 +78,7 @@ for k in range(11):
 
 def descend(rate, steps, start=4.0):
     """All the places visited, the start included."""
-    x = minigrad.tensor(start, requires_grad=True)
+    x = minigrad.tensor(start, device=args.device, requires_grad=True)
     path = [x.item()]
     for _ in range(steps):
         loss = x**2
@@ -143,7 +144,7 @@ print(f"\nfigures: {args.out / '01_steps.png'}, 01_rates.png")
 
 def descend_until(rate, start=4.0, small_slope=1e-3, small_change=1e-8, most_steps=5000):
     """Return why the walk ended, after how many steps, and where."""
-    x = minigrad.tensor(start, requires_grad=True)
+    x = minigrad.tensor(start, device=args.device, requires_grad=True)
     before = None
     for step in range(most_steps + 1):
         loss = x**2

@@ -21,6 +21,7 @@ from minigrad import nn, optim
 from minigrad.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser(description="Linear regression with SGD and Adam.")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="fewer steps, to see that everything runs")
 args = parser.parse_args()
@@ -33,17 +34,23 @@ args.out.mkdir(parents=True, exist_ok=True)
 
 minigrad.manual_seed(0)
 TRUE_WEIGHT, TRUE_BIAS = 2.0, 1.0
-x = 4 * minigrad.rand(100, 1)
-y = TRUE_WEIGHT * x + TRUE_BIAS + 0.5 * minigrad.randn(100, 1)
+x = 4 * minigrad.rand(100, 1).to(args.device)
+y = TRUE_WEIGHT * x + TRUE_BIAS + 0.5 * minigrad.randn(100, 1).to(args.device)
 
 # %%
 # The best line, by formula
 # -------------------------
 # The line with the smallest mean squared error solves a linear system, the normal equations; NumPy solves them for us.
 
-columns = np.column_stack([x.numpy(), np.ones(100)])
-(best_weight, best_bias), *_ = np.linalg.lstsq(columns, y.numpy()[:, 0], rcond=None)
-best_loss = np.mean((columns @ [best_weight, best_bias] - y.numpy()[:, 0]) ** 2)
+
+def best_line(x, y):
+    """Return the line with the smallest mean squared error, as (weight, bias), and this error."""
+    x, y = x.cpu().numpy()[:, 0], y.cpu().numpy()[:, 0]
+    line, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)
+    return line, np.mean((line[0] * x + line[1] - y) ** 2)
+
+
+(best_weight, best_bias), best_loss = best_line(x, y)
 print(f"formula: y = {best_weight:.4f} x + {best_bias:.4f}, mean squared error {best_loss:.4f}")
 
 # %%
@@ -52,7 +59,7 @@ print(f"formula: y = {best_weight:.4f} x + {best_bias:.4f}, mean squared error {
 # Five lines do the work. ``model(x)`` predicts, ``criterion`` measures the error, ``zero_grad`` forgets the gradients
 # of the step before, ``backward`` finds the new ones, ``step`` moves the parameters. The loader hands out the points in
 # mini-batches of 20, in a new random order each time; once through all of them is an epoch.
-
+#
 # Two words that are often mixed up: a *step* is one change of the parameters, an *epoch* is one pass through the data.
 # With 100 points in batches of 20 an epoch is 5 steps.
 
@@ -62,7 +69,7 @@ criterion = nn.MSELoss()
 def train(make_optimizer, epochs=60, batch_size=20, x=x, y=y):
     """Train a new line; return the model, the loss over all points after each epoch, and the path of the parameters."""
     minigrad.manual_seed(1)  # the same start and the same batches for every optimizer
-    model = nn.Linear(1, 1)
+    model = nn.Linear(1, 1).to(args.device)
     optimizer = make_optimizer(model.parameters())
     loader = DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
     path = [(model.weight.item(), model.bias.item())]
@@ -99,20 +106,20 @@ SGD_COLOUR, ADAM_COLOUR = "#0072B2", "#D55E00"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 
-def draw_map(axis, columns, best_weight, best_bias, best_loss):
+def draw_map(axis, x, y):
     """Draw the mean squared error of every line: that of the best one plus a quadratic around it."""
+    (best_weight, best_bias), best_loss = best_line(x, y)
     weights, biases = np.meshgrid(np.linspace(-0.6, 3.0, 120), np.linspace(-0.8, 2.8, 120))
-    moments = columns.T @ columns / len(columns)
     dw, db = weights - best_weight, biases - best_bias
-    height = best_loss + moments[0, 0] * dw**2 + 2 * moments[0, 1] * dw * db + moments[1, 1] * db**2
+    height = best_loss + (x**2).mean().item() * dw**2 + 2 * x.mean().item() * dw * db + db**2
     axis.contourf(weights, biases, np.log10(height), levels=12, cmap="Greys", alpha=0.6)
 
 
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
 ends = np.array([0.0, 4.0])
-left.scatter(x.numpy(), y.numpy(), s=14, color="0.6", label="data")
+left.scatter(x.cpu(), y.cpu(), s=14, color="0.6", label="data")
 left.plot(ends, TRUE_WEIGHT * ends + TRUE_BIAS, color="0.2", linestyle=":", label="the line behind the data")
-draw_map(right, columns, best_weight, best_bias, best_loss)
+draw_map(right, x, y)
 for (name, (model, losses, path)), colour in zip(runs.items(), (SGD_COLOUR, ADAM_COLOUR), strict=True):
     style = (0, (4, 4)) if name == "Adam" else "-"  # the two lines lie on top of each other
     left.plot(ends, model.weight.item() * ends + model.bias.item(), color=colour, linestyle=style, label=name)
@@ -146,11 +153,9 @@ print(f"\nfigure: {args.out / '05_linear_regression.png'}")
 # the loader. Here each way gets the same work, five passes through 1024 new points near the same line, at the same
 # learning rate. Before you look: who will come closest, and who will not come to rest?
 
-many_x = 4 * minigrad.rand(1024, 1)
-many_y = TRUE_WEIGHT * many_x + TRUE_BIAS + 0.5 * minigrad.randn(1024, 1)
-many_columns = np.column_stack([many_x.numpy(), np.ones(1024)])
-many_best, *_ = np.linalg.lstsq(many_columns, many_y.numpy()[:, 0], rcond=None)
-many_best_loss = np.mean((many_columns @ many_best - many_y.numpy()[:, 0]) ** 2)
+many_x = 4 * minigrad.rand(1024, 1).to(args.device)
+many_y = TRUE_WEIGHT * many_x + TRUE_BIAS + 0.5 * minigrad.randn(1024, 1).to(args.device)
+many_best, many_best_loss = best_line(many_x, many_y)
 
 passes = 2 if args.quick else 5
 ways = {}
@@ -163,15 +168,15 @@ for batch_size, rate in ((1024, 0.03), (64, 0.03), (1, 0.03), (1, 0.003)):
     print(f"{batch_size:15d} {rate:7g} {steps:8d} {losses[-1] - many_best_loss:21.4f} {wandering:29.3f}")
 
 # %%
-# Batch gradient descent took five good steps, and five are not enough. Single points took over five
-# thousand steps, each of them wrong: a point says how *it* would like the line, so the parameters never come to rest.
-# They wander in a cloud around the best line, and the cloud shrinks with the learning rate, as the last panel shows;
-# that is one reason why rates are lowered towards the end of a training. Mini-batches are the compromise that everybody
-# uses: nearly as many points seen per second as all at once, because NumPy likes large arrays, and many steps.
+# Batch gradient descent took five good steps, and five are not enough. Single points took over five thousand steps,
+# each of them wrong: a point says how *it* would like the line, so the parameters never come to rest. They wander in a
+# cloud around the best line, and the cloud shrinks with the learning rate, as the last panel shows; that is one reason
+# why rates are lowered towards the end of a training. Mini-batches are the compromise that everybody uses: nearly as
+# many points seen per second as all at once, because computers like large arrays, and many steps.
 
 figure, axes = plt.subplots(1, 4, figsize=(14, 4), layout="constrained", sharex=True, sharey=True)
 for axis, ((batch_size, rate), (path, _, _)) in zip(axes, ways.items(), strict=True):
-    draw_map(axis, many_columns, *many_best, many_best_loss)
+    draw_map(axis, many_x, many_y)
     axis.plot(*path.T, color=SGD_COLOUR, linewidth=0.8, marker="o" if len(path) < 10 else None, markersize=4)
     axis.plot(*path[0], marker="o", color="0.1", linestyle="none")
     axis.plot(*many_best, marker="*", markersize=13, color=ADAM_COLOUR, markeredgecolor="white", linestyle="none")
@@ -185,13 +190,13 @@ figure.savefig(args.out / "05_batches.png", dpi=120)
 # four times as large costs four times as much and is only twice as exact. You should see a straight line that falls by
 # a half for every factor of four.
 
-line = nn.Linear(1, 1)  # anywhere will do
+line = nn.Linear(1, 1).to(args.device)  # anywhere will do
 sizes = np.array([1, 4, 16, 64, 256, 1024])
 scatter = []
 for size in sizes:
     slopes = []
     for _ in range(100 if args.quick else 300):
-        some = minigrad.randint(0, 1024, (int(size),))
+        some = minigrad.randint(0, 1024, (int(size),)).to(args.device)
         line.zero_grad()
         criterion(line(many_x[some]), many_y[some]).backward()
         slopes.append(line.weight.grad.item())
@@ -203,8 +208,6 @@ axis.loglog(sizes, scatter, "o", color=SGD_COLOUR, label="measured, many batches
 axis.loglog(sizes, scatter[0] / np.sqrt(sizes), color="0.4", linestyle=":", label="1/√B")
 axis.set(xlabel="points per batch B", ylabel="scatter of the slope (standard deviation)")
 axis.set_title("Four times the batch, half the noise")
-axis.set_xticks(sizes, [str(size) for size in sizes])
-axis.minorticks_off()
 axis.legend(frameon=False)
 figure.savefig(args.out / "05_noise.png", dpi=120)
 print(f"\nthe noise falls like B to the power {falls:.2f}; figures: 05_batches.png, 05_noise.png in {args.out}")
@@ -235,7 +238,8 @@ assert abs(falls + 0.5) < 0.05
 # Exercises
 # ---------
 # 1. Set ``batch_size=100`` for SGD and Adam, so that every step sees all points. How do the curves in the middle of the
-#    first figure change? Then find a batch size and a rate that come closer than 64 and 0.03 in five epochs.
-# 2. Find the largest learning rate with which SGD still converges. It is the story of the first tutorial again: the
+#    first figure change? Then go to the 1024 points: which batch size and rate come closer in five passes than 64 and
+#    0.03?
+# 2. Find the largest learning rate with which SGD still converges. It is the story of lesson 01 again: the
 #    steepest direction of the valley sets the limit.
 # 3. Subtract the mean from x before training. Look at the map: why is the road straight now?

@@ -24,6 +24,7 @@ from minigrad import nn, optim
 
 parser = argparse.ArgumentParser(description="What neurons, activations, width and depth do.")
 parser.add_argument("--seed", type=int, default=0, help="for data and first weights (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="fewer steps, to see that everything runs")
 args = parser.parse_args()
@@ -39,8 +40,8 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # with a row for each neuron, so the shape is (3, 2): outputs first. Many write it the other way round by mistake.
 
 minigrad.manual_seed(args.seed)
-layer = nn.Linear(2, 3)
-x = minigrad.tensor([4.0, -1.0])
+layer = nn.Linear(2, 3).to(args.device)
+x = minigrad.tensor([4.0, -1.0], device=args.device)
 print(f"weight {tuple(layer.weight.shape)}, bias {tuple(layer.bias.shape)}\n\nneuron   by hand    by the layer")
 for k, output in enumerate(layer(x).tolist()):
     by_hand = sum(w * i for w, i in zip(layer.weight[k].tolist(), x.tolist())) + layer.bias[k].item()
@@ -54,26 +55,16 @@ for k, output in enumerate(layer(x).tolist()):
 #
 # .. math:: z = 5\,(2x + 3) - 1 = 10x + 14
 #
-# A single neuron with weight 10 and bias 14 does the same. For whole layers it is the same algebra with matrices:
-# :math:`W_2 (W_1 x + b_1) + b_2 = (W_2 W_1)\, x + (W_2 b_1 + b_2)`. So here are four layers, folded into one:
+# A single neuron with weight 10 and bias 14 does the same: for x = 2, y is 7 and z is 34, and so is 10 · 2 + 14. For
+# whole layers it is the same algebra with matrices: :math:`W_2 (W_1 x + b_1) + b_2 = (W_2 W_1)\, x + (W_2 b_1 + b_2)`.
+# So here are four layers, folded into one. You should see that both compute the same, but for rounding.
 
-first, second = nn.Linear(1, 1), nn.Linear(1, 1)
+tower = nn.Sequential(nn.Linear(8, 20), nn.Linear(20, 12), nn.Linear(12, 6), nn.Linear(6, 4)).to(args.device)
 with minigrad.no_grad():
-    for line, weight, bias in ((first, 2.0, 3.0), (second, 5.0, -1.0)):
-        line.weight.fill_(weight)
-        line.bias.fill_(bias)
-print("\n   x     y = 2x + 3     z = 5y - 1    10x + 14")
-for number in (-1.0, 0.0, 2.0):
-    y = first(minigrad.tensor([number]))
-    print(f"{number:4g} {y.item():14g} {second(y).item():14g} {10 * number + 14:11g}")
-    assert second(y).item() == 10 * number + 14
-
-tower = nn.Sequential(nn.Linear(8, 20), nn.Linear(20, 12), nn.Linear(12, 6), nn.Linear(6, 4))
-with minigrad.no_grad():
-    weight, bias = minigrad.eye(8), minigrad.zeros(8)
+    weight, bias = minigrad.eye(8, device=args.device), minigrad.zeros(8, device=args.device)
     for layer in tower:
         weight, bias = layer.weight @ weight, layer.weight @ bias + layer.bias
-    some = minigrad.randn(100, 8)
+    some = minigrad.randn(100, 8, device=args.device)
     difference = (tower(some) - (some @ weight.T + bias)).abs().max().item()
 count = sum(parameter.numel() for parameter in tower.parameters())
 print(f"\nfour layers with {count} parameters and one with {4 * 8 + 4}: largest difference {difference:.0e}")
@@ -96,21 +87,23 @@ activations = {
 }
 figure, (values, slopes) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for name, (activation, colour, line) in activations.items():
-    z = minigrad.linspace(-4, 4, 401, requires_grad=True)
+    z = minigrad.linspace(-4, 4, 401, device=args.device, requires_grad=True)
     y = activation(z)
     y.sum().backward()  # each entry of z has its own slope
-    values.plot(z.detach().numpy(), y.detach().numpy(), color=colour, linestyle=line, linewidth=2, label=name)
-    slopes.plot(z.detach().numpy(), z.grad.numpy(), color=colour, linestyle=line, linewidth=2)
+    places = z.detach().cpu()
+    values.plot(places, y.detach().cpu(), color=colour, linestyle=line, linewidth=2, label=name)
+    slopes.plot(places, z.grad.cpu(), color=colour, linestyle=line, linewidth=2)
 values.set(xlabel="weighted sum z", ylabel="output", title="Four bends", ylim=(-1.2, 3))
 slopes.set(xlabel="weighted sum z", ylabel="slope", title="Their slopes: what gradients are multiplied by")
 values.legend(frameon=False)
 figure.savefig(args.out / "06_activations.png", dpi=120)
 
 # %%
-# The sigmoid's slope is never more than 1/4 and dies out on both sides: after ten layers at most a millionth of the
-# gradient is left. This is the *vanishing gradient*. ReLU, max(0, z), lets it through whole or not at all. A neuron for
-# which z is negative at every point of the data never learns again; LeakyReLU leaves a small slope there. (Its default
-# is 0.01. Texts often print 0.1.) You find all of them in minigrad/ops/activation.py, each with its slope beside it.
+# The sigmoid's slope is never more than 1/4 and dies out on both sides: ten of them leave at most a millionth of the
+# gradient, unless large weights make up for it. This is the *vanishing gradient*. ReLU, max(0, z), lets it through
+# whole or not at all. A neuron for which z is negative at every point of the data never learns again; LeakyReLU leaves
+# a small slope there. (Its default is 0.01. Texts often print 0.1.) You find all of them in minigrad/ops/activation.py,
+# each with its slope beside it.
 #
 # What the bend changes
 # ---------------------
@@ -124,7 +117,8 @@ def moons(count, noise=0.12):
     upper = minigrad.arange(count) % 2
     x = minigrad.where(upper == 1, angle.cos(), 1 - angle.cos())
     y = minigrad.where(upper == 1, angle.sin(), 0.5 - angle.sin())
-    return minigrad.stack([x, y], dim=1) + noise * minigrad.randn(count, 2), upper.float()
+    points = minigrad.stack([x, y], dim=1) + noise * minigrad.randn(count, 2)
+    return points.to(args.device), upper.float().to(args.device)
 
 
 def network(width, hidden_layers, bend=nn.ReLU):
@@ -133,7 +127,7 @@ def network(width, hidden_layers, bend=nn.ReLU):
     layers = []
     for fan_in, fan_out in pairwise(sizes):
         layers += [nn.Linear(fan_in, fan_out), bend()]
-    return nn.Sequential(*layers, nn.Linear(width, 1))
+    return nn.Sequential(*layers, nn.Linear(width, 1)).to(args.device)
 
 
 def train(model, points, labels, steps, rate=0.02):
@@ -145,18 +139,23 @@ def train(model, points, labels, steps, rate=0.02):
     return ((model(points)[:, 0] > 0) == (labels == 1)).float().mean().item()
 
 
+def places_around(points, margin=0.4):
+    """Return a grid of 100 by 100 places: their two coordinates for drawing, and both in a tensor for a model."""
+    low, high = points.cpu().numpy().min(axis=0) - margin, points.cpu().numpy().max(axis=0) + margin
+    across, up = np.meshgrid(np.linspace(low[0], high[0], 100), np.linspace(low[1], high[1], 100))
+    return across, up, minigrad.tensor(np.stack([across, up], axis=-1), device=args.device).float()
+
+
 def draw_scores(axis, model, points, labels, margin=0.4):
     """Colour the plane by the score, and draw the line where it is 0."""
-    low, high = points.numpy().min(axis=0) - margin, points.numpy().max(axis=0) + margin
-    across, up = np.meshgrid(np.linspace(low[0], high[0], 100), np.linspace(low[1], high[1], 100))
+    across, up, places = places_around(points, margin)
     with minigrad.no_grad():
-        score = model(minigrad.tensor(np.stack([across.ravel(), up.ravel()], axis=1)).float()).numpy()
-    score = score.reshape(across.shape)
+        score = model(places)[..., 0].cpu().numpy()
     axis.contourf(across, up, np.clip(score, -6, 6), levels=np.linspace(-6, 6, 26), cmap="PuOr_r", alpha=0.6)
     if score.min() < 0 < score.max():
         axis.contour(across, up, score, levels=[0], colors="0.1")
     for kind, colour, marker in ((0, "#3B2A78", "o"), (1, ORANGE, "^")):
-        axis.scatter(*points.numpy()[labels.numpy() == kind].T, s=9, color=colour, marker=marker)
+        axis.scatter(*points[labels == kind].T.cpu(), s=9, color=colour, marker=marker)
     axis.set(xticks=[], yticks=[], aspect="equal")
 
 
@@ -200,16 +199,14 @@ for seed in range(args.seed, args.seed + 5):
 # making them larger than seems necessary, and lesson 09 is about choosing first weights well.
 
 small = models[args.seed]
-low, high = points.numpy().min(axis=0) - 0.4, points.numpy().max(axis=0) + 0.4
-across, up = np.meshgrid(np.linspace(low[0], high[0], 80), np.linspace(low[1], high[1], 80))
-plane = minigrad.tensor(np.stack([across.ravel(), up.ravel()], axis=1)).float()
+across, up, places = places_around(points)
 with minigrad.no_grad():
-    ramps = small[:2](plane).numpy().reshape(80, 80, 8)
+    ramps = small[:2](places).cpu().numpy()
 figure, axes = plt.subplots(2, 5, figsize=(13, 4.6), layout="constrained")
 for k, axis in enumerate(axes[:, :4].flat):
     weight = small[2].weight[0, k].item()
     axis.contourf(across, up, ramps[:, :, k] * weight, levels=np.linspace(-12, 12, 26), cmap="PuOr_r", extend="both")
-    axis.plot(*points.numpy().T, ".", color="0.5", markersize=1)
+    axis.plot(*points.T.cpu(), ".", color="0.5", markersize=1)
     axis.set(title=f"neuron {k}, weight {weight:+.1f}", xticks=[], yticks=[], aspect="equal")
 draw_scores(axes[0, 4], small, points, labels)
 axes[0, 4].set_title(f"their sum: {luck[args.seed][0]:.1%} right")
@@ -230,7 +227,7 @@ def spirals(count, noise=0.03):
     turn = minigrad.rand(count).sqrt() * 3 * np.pi  # more points outside, where there is more room
     angle, radius = turn + np.pi * kind, turn / (3 * np.pi)
     x = minigrad.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
-    return x + noise * minigrad.randn(count, 2), kind.float()
+    return (x + noise * minigrad.randn(count, 2)).to(args.device), kind.float().to(args.device)
 
 
 minigrad.manual_seed(args.seed)
@@ -279,7 +276,7 @@ class Block(nn.Module):
         return x + self.outer(self.inner(x).relu())
 
 
-net = nn.Sequential(nn.Linear(2, 4), Block(4), nn.Linear(4, 1))
+net = nn.Sequential(nn.Linear(2, 4), Block(4), nn.Linear(4, 1)).to(args.device)
 print("\nname            shape     numbers")
 for name, parameter in net.named_parameters():
     print(f"{name:15} {tuple(parameter.shape)!s:9} {parameter.numel():7d}")
@@ -289,7 +286,7 @@ print(f"\n{minigrad.draw(net, points[:5])}")
 # The names are the keys of ``state_dict()``, a dictionary with every number that was learned. It is all that has to be
 # stored: build the same network again, load the dictionary, and both compute the same.
 
-twin = nn.Sequential(nn.Linear(2, 4), Block(4), nn.Linear(4, 1))
+twin = nn.Sequential(nn.Linear(2, 4), Block(4), nn.Linear(4, 1)).to(args.device)
 assert not minigrad.equal(net(points), twin(points))
 twin.load_state_dict(net.state_dict())
 assert minigrad.equal(net(points), twin(points))
@@ -320,8 +317,8 @@ assert not minigrad.equal(weight, net[2].weight)
 print(f"\nfigures: 06_activations.png, 06_boundaries.png, 06_neurons.png, 06_width_depth.png in {args.out}")
 
 # %%
-# Without a bend no straight line can do better than about nine out of ten; with it nearly all points must be right, and
-# two layers of 16 must beat one. Only the last layer may have moved:
+# Without bends the border is a straight line, which gets about nine out of ten points right; with them nearly all must
+# be right, and two layers of 16 must beat one. Only the last layer may have moved:
 
 assert 0.8 < accuracies["no bend"] < 0.92, accuracies
 assert accuracies["ReLU"] > (0.95 if args.quick else 0.985), accuracies

@@ -28,6 +28,7 @@ from minigrad.nn import functional as F
 
 parser = argparse.ArgumentParser(description="Softmax, cross entropy, and how to judge a classifier.")
 parser.add_argument("--seed", type=int, default=0, help="for data, first weights and the split (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="fewer steps, to see that everything runs")
 args = parser.parse_args()
@@ -52,12 +53,12 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # For the two scores z and 0, softmax is the sigmoid of z. If several answers may be right at once (a film that is both
 # funny and sad), they do not share: use one sigmoid for each.
 
-scores = minigrad.tensor([1.0, -6.0, 2.5, -0.3, 1.2, 0.8])
+scores = minigrad.tensor([1.0, -6.0, 2.5, -0.3, 1.2, 0.8], device=args.device)
 print("score z        " + "".join(f"{z:9.4f}" for z in scores.tolist()))
 print("sigmoid, each  " + "".join(f"{p:9.4f}" for p in scores.sigmoid().tolist()))
 p = scores.softmax(dim=0)
 print("softmax, all   " + "".join(f"{share:9.4f}" for share in p.tolist()) + f"   sum {p.sum().item():.4f}")
-two = minigrad.tensor([0.8, 0.0]).softmax(dim=0)[0].item()
+two = minigrad.tensor([0.8, 0.0], device=args.device).softmax(dim=0)[0].item()
 assert abs(two - 1 / (1 + exp(-0.8))) < 1e-6
 assert abs(p.sum().item() - 1) < 1e-6
 
@@ -70,7 +71,7 @@ assert abs(p.sum().item() - 1) < 1e-6
 #
 # Read ``softmax`` and ``log_softmax`` in minigrad/ops/activation.py; both begin with the maximum.
 
-large = minigrad.tensor([1000.0, 1001.0, 1002.0])
+large = minigrad.tensor([1000.0, 1001.0, 1002.0], device=args.device)
 with np.errstate(over="ignore", invalid="ignore"):
     naive = large.exp() / large.exp().sum()
 print(f"\nscores {large.tolist()}: by the formula {naive.tolist()}, with the largest subtracted", end=" ")
@@ -91,10 +92,10 @@ assert naive.isnan().all()
 # A *label* is the number of the right class. *One-hot* writes it as a row of zeros with a 1 at the right class, which
 # is a probability too: all of it on one class. Both forms mean the same to ``cross_entropy``.
 
-labels = minigrad.tensor([2, 0, 1])
-scores = minigrad.tensor([[0.1, 1.0, 3.2], [2.0, 0.5, -1.0], [1.0, 0.2, 0.5]])
+labels = minigrad.tensor([2, 0, 1], device=args.device)
+scores = minigrad.tensor([[0.1, 1.0, 3.2], [2.0, 0.5, -1.0], [1.0, 0.2, 0.5]], device=args.device)
 p = scores.softmax(dim=1)
-chosen = p[minigrad.arange(3), labels]  # row by row the entry of the right class
+chosen = p[[0, 1, 2], labels]  # row by row the entry of the right class
 print("\nlabel  one-hot     probabilities          of the right class   minus log")
 for label, hot, row, right in zip(labels.tolist(), F.one_hot(labels, 3).tolist(), p.tolist(), chosen.tolist()):
     print(f"{label:5d}  {hot}   " + " ".join(f"{q:6.3f}" for q in row) + f" {right:19.3f} {-log(right):14.3f}")
@@ -145,17 +146,17 @@ figure.savefig(args.out / "07_gradient.png", dpi=120)
 # :math:`p (1 - p)`, which is nearly 0 there. The logarithm cancels this factor. On the left the two losses of an
 # example whose right answer is yes, against its score; on the right their slopes. Look at the left ends.
 
-z = minigrad.linspace(-8, 8, 161, requires_grad=True)
+z = minigrad.linspace(-8, 8, 161, device=args.device, requires_grad=True)
 figure, (values, slopes) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-yes = minigrad.ones(161)
+yes = minigrad.ones(161, device=args.device)
 for name, loss, colour, line in (
     ("cross entropy", F.binary_cross_entropy_with_logits(z, yes, reduction="none"), BLUE, "-"),
     ("squared error of p", (z.sigmoid() - yes) ** 2, ORANGE, "--"),
 ):
     z.grad = None
     loss.sum().backward()
-    values.plot(z.detach().numpy(), loss.detach().numpy(), color=colour, linestyle=line, linewidth=2, label=name)
-    slopes.plot(z.detach().numpy(), z.grad.numpy(), color=colour, linestyle=line, linewidth=2)
+    values.plot(z.detach().cpu(), loss.detach().cpu(), color=colour, linestyle=line, linewidth=2, label=name)
+    slopes.plot(z.detach().cpu(), z.grad.cpu(), color=colour, linestyle=line, linewidth=2)
     print(f"slope at score -8: {name:18} {z.grad[0].item():9.5f}")
 values.set(xlabel="score of yes", ylabel="loss", title="The right answer is yes")
 slopes.set(xlabel="score of yes", ylabel="slope", title="Sure and wrong: only one pulls")
@@ -171,7 +172,7 @@ figure.savefig(args.out / "07_losses.png", dpi=120)
 
 iris = Iris()
 order = minigrad.randperm(150)
-x, y = iris.data[:, 2:][order], iris.targets[order]
+x, y = iris.data[order, 2:].to(args.device), iris.targets[order].to(args.device)
 x = (x - x[:100].mean(dim=0)) / x[:100].std(dim=0)
 steps = 100 if args.quick else 400
 
@@ -190,10 +191,10 @@ def train(model, criterion, rate=0.05):
 
 def new_network():
     minigrad.manual_seed(args.seed)
-    return nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 3))
+    return nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 3)).to(args.device)
 
 
-models = {"one linear layer": nn.Linear(2, 3), "a hidden layer of 16": new_network()}
+models = {"one linear layer": nn.Linear(2, 3).to(args.device), "a hidden layer of 16": new_network()}
 losses = {name: train(model, nn.CrossEntropyLoss()) for name, model in models.items()}
 
 # %%
@@ -202,18 +203,18 @@ losses = {name: train(model, nn.CrossEntropyLoss()) for name, model in models.it
 # change is decided by them. Between the blue flowers and the rest lies empty land, and there each network has its own
 # opinion. Far from all flowers both are as sure as anywhere: a softmax cannot say that it never saw such a flower.
 
-low, high = x.numpy().min(axis=0) - 0.5, x.numpy().max(axis=0) + 0.5
+low, high = x.cpu().numpy().min(axis=0) - 0.5, x.cpu().numpy().max(axis=0) + 0.5
 across, up = np.meshgrid(np.linspace(low[0], high[0], 200), np.linspace(low[1], high[1], 200))
-plane = minigrad.tensor(np.stack([across, up], axis=-1)).float()
+plane = minigrad.tensor(np.stack([across, up], axis=-1), device=args.device).float()
 pigments = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in COLOURS])
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharey=True)
 for axis, (name, model) in zip(axes, models.items()):
     with minigrad.no_grad():
-        share = model(plane).softmax(dim=-1).numpy()
+        share = model(plane).softmax(dim=-1).cpu().numpy()
     colours = 0.45 + 0.55 * share @ pigments  # lighter, so that the flowers stand out
     axis.imshow(colours, origin="lower", extent=(low[0], high[0], low[1], high[1]), aspect="auto")
     for k, marker in enumerate("o^s"):
-        axis.scatter(*x[y == k].numpy().T, s=18, color=COLOURS[k], marker=marker, edgecolor="white", linewidth=0.5,
+        axis.scatter(*x[y == k].T.cpu(), s=18, color=COLOURS[k], marker=marker, edgecolor="white", linewidth=0.5,
                      label=iris.classes[k])  # fmt: skip
     axis.set(xlabel="petal length, standardised", title=f"{name}: loss {losses[name][-1]:.3f}")
 axes[0].set_ylabel("petal width, standardised")
@@ -257,8 +258,9 @@ figure.savefig(args.out / "07_double_softmax.png", dpi=120)
 
 said, true = models["a hidden layer of 16"](x[100:]).argmax(dim=1), y[100:]
 matrix = np.zeros((3, 3), dtype=int)
-np.add.at(matrix, (true.numpy(), said.numpy()), 1)
-assert (matrix == metrics.ConfusionMatrix(task="multiclass", num_classes=3)(said, true).numpy()).all()
+for row, column in zip(true.tolist(), said.tolist()):
+    matrix[row, column] += 1
+assert metrics.ConfusionMatrix(task="multiclass", num_classes=3)(said, true).tolist() == matrix.tolist()
 each = {"task": "multiclass", "num_classes": 3, "average": None}
 precision, recall, f1 = (m(**each)(said, true) for m in (metrics.Precision, metrics.Recall, metrics.F1Score))
 print(f"\n{'true class':12} {'said: setosa versicolor virginica':35} precision   recall       F1")
@@ -279,9 +281,10 @@ print(f"accuracy {accuracy:.1%}")
 # on do we say "sick"? It need not be 1/2.
 
 people = 2000 if args.quick else 20000
-sick = (minigrad.rand(people) < 0.03).float()
-test_values = minigrad.randn(people, 1) + 2 * sick[:, None]  # the sick are two standard deviations higher
-judge = nn.Linear(1, 1)
+sick = (minigrad.rand(people) < 0.03).float().to(args.device)
+# The sick are two standard deviations higher.
+test_values = minigrad.randn(people, 1).to(args.device) + 2 * sick[:, None]
+judge = nn.Linear(1, 1).to(args.device)
 optimizer = optim.Adam(judge.parameters(), lr=0.1)
 for _ in range(300):
     optimizer.zero_grad()
@@ -289,15 +292,18 @@ for _ in range(300):
     optimizer.step()
 probability = judge(test_values)[:, 0].detach().sigmoid()
 
-table = {}
-print("\nsay sick from   accuracy   precision   recall      F1")
-for threshold in (0.03, 0.1, 0.2, 0.5, 1.0):
-    row = [
-        metric(task="binary", threshold=threshold)(probability, sick.long()).item()
-        for metric in (metrics.Accuracy, metrics.Precision, metrics.Recall, metrics.F1Score)
-    ]
-    table[threshold] = dict(zip(("accuracy", "precision", "recall", "F1"), row))
-    print(f"{threshold:13g} {row[0]:10.1%} {row[1]:11.1%} {row[2]:8.1%} {row[3]:7.3f}")
+KINDS = {"accuracy": metrics.Accuracy, "precision": metrics.Precision, "recall": metrics.Recall, "F1": metrics.F1Score}
+
+
+def judged(threshold):
+    measures = {name: metric(task="binary", threshold=threshold) for name, metric in KINDS.items()}
+    return {name: measure(probability, sick.long()).item() for name, measure in measures.items()}
+
+
+table = {threshold: judged(threshold) for threshold in (0.03, 0.1, 0.2, 0.5, 1.0)}
+print("\nsay sick from" + "".join(f"{name:>12}" for name in KINDS))
+for threshold, row in table.items():
+    print(f"{threshold:13g}" + "".join(f"{value:12.1%}" for value in row.values()))
 
 # %%
 # The last row never says sick, and has nearly the best accuracy. In the figure accuracy is a flat line that tells you
@@ -306,16 +312,12 @@ for threshold in (0.03, 0.1, 0.2, 0.5, 1.0):
 # training instead: with 10, each sick person counts as ten.)
 
 thresholds = np.linspace(0.01, 0.7, 70)
-curves = {"accuracy": [], "precision": [], "recall": []}
-for threshold in thresholds:
-    alarm, ill = probability.numpy() >= threshold, sick.numpy() == 1
-    curves["accuracy"].append(np.mean(alarm == ill))
-    curves["precision"].append(np.mean(ill[alarm]))
-    curves["recall"].append(np.mean(alarm[ill]))
+rows = [judged(threshold) for threshold in thresholds]
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, curve), colour, line in zip(curves.items(), ("0.4", BLUE, ORANGE), (":", "-", "--")):
-    axis.plot(thresholds, 100 * np.array(curve), color=colour, linestyle=line, linewidth=2)
-    axis.annotate(name, (0.71, 100 * curve[-1]), color=colour, va="center")
+for name, colour, line in (("accuracy", "0.4", ":"), ("precision", BLUE, "-"), ("recall", ORANGE, "--")):
+    curve = [100 * row[name] for row in rows]
+    axis.plot(thresholds, curve, color=colour, linestyle=line, linewidth=2)
+    axis.annotate(name, (0.71, curve[-1]), color=colour, va="center")
 axis.set(xlabel='threshold: say "sick" from this probability on', ylabel="per cent", xlim=(0, 0.82), ylim=(0, 103))
 axis.set_title("Accuracy is flat where it matters")
 figure.savefig(args.out / "07_imbalance.png", dpi=120)

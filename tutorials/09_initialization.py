@@ -21,16 +21,18 @@ import numpy as np
 import minigrad
 from minigrad import nn, optim
 from minigrad.datasets import Digits
-from minigrad.utils.data import DataLoader
+from minigrad.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser(description="What the first weights do to a deep network.")
 parser.add_argument("--seed", type=int, default=0, help="for weights and shuffling (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="train for two epochs only, to see that everything runs")
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
 minigrad.manual_seed(args.seed)
-train_set, val_set = Digits("train"), Digits("val")
+images, labels = (tensor.to(args.device) for tensor in (Digits("train").data, Digits("train").targets))
+val_images, val_labels = (tensor.to(args.device) for tensor in (Digits("val").data, Digits("val").targets))
 
 # %%
 # Not zero, and not all the same
@@ -43,21 +45,25 @@ train_set, val_set = Digits("train"), Digits("val")
 # What you should see: after training, one distinct neuron from equal weights, 32 from random ones.
 
 
+def accuracy_of(model):
+    with minigrad.no_grad():
+        return (model(val_images).argmax(dim=1) == val_labels).float().mean().item()
+
+
 def train_shallow(first_weight):
     """One hidden layer of 32; return how many different neurons it ends with, and the accuracy."""
     minigrad.manual_seed(args.seed)
-    model = nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10))
+    model = nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)).to(args.device)
     with minigrad.no_grad():
         for parameter in model.parameters():
             first_weight(parameter)
     optimizer = optim.SGD(model.parameters(), lr=0.5)
     for _ in range(100):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(train_set.data), train_set.targets).backward()
+        nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
-    different = len(np.unique(model[0].weight.detach().numpy().round(4), axis=0))
-    accuracy = (model(val_set.data).argmax(dim=1) == val_set.targets).float().mean().item()
-    return different, accuracy
+    different = len(np.unique(model[0].weight.detach().cpu().numpy().round(4), axis=0))
+    return different, accuracy_of(model)
 
 
 twins = {
@@ -91,7 +97,7 @@ for name, (different, accuracy) in twins.items():
 print("\n    n   std(w)   RMS of y   predicted")
 for n in (16, 256, 4096):
     for std in (1.0, 1 / n**0.5):
-        y = minigrad.randn(500, n) @ (std * minigrad.randn(n, 40))
+        y = minigrad.randn(500, n, device=args.device) @ (std * minigrad.randn(n, 40, device=args.device))
         print(f"{n:5d} {std:8.4f} {y.square().mean().sqrt().item():10.3f} {n**0.5 * std:11.3f}")
 
 # %%
@@ -107,16 +113,16 @@ DEPTH, WIDTH, BATCH = 20, 128, 400
 def signals(activation, first_weight):
     """Return the activations of each layer, and the gradients that reach them, as two lists of arrays."""
     minigrad.manual_seed(args.seed)
-    h, layers = minigrad.randn(BATCH, WIDTH), []
+    h, layers = minigrad.randn(BATCH, WIDTH, device=args.device), []
     for _ in range(DEPTH):
-        weight = minigrad.empty(WIDTH, WIDTH)
+        weight = minigrad.empty(WIDTH, WIDTH, device=args.device)
         first_weight(weight)
         weight.requires_grad_()
         h = activation(nn.functional.linear(h, weight))
         h.retain_grad()
         layers.append(h)
-    h.backward(minigrad.randn(BATCH, WIDTH))
-    return [h.detach().numpy() for h in layers], [h.grad.numpy() for h in layers]
+    h.backward(minigrad.randn(BATCH, WIDTH, device=args.device))
+    return [h.detach().cpu().numpy() for h in layers], [h.grad.cpu().numpy() for h in layers]
 
 
 CHOICES = {
@@ -232,24 +238,26 @@ def train_deep(first_weight, epochs):
     """Return the loss at each step and the accuracy in the end."""
     minigrad.manual_seed(args.seed)
     layers = [nn.Linear(64 if k == 0 else WIDTH, WIDTH) for k in range(DEPTH)]
-    model = nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())), nn.Linear(WIDTH, 10))
+    model = nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())), nn.Linear(WIDTH, 10)).to(
+        args.device
+    )
     if first_weight is not None:
         for layer in linears(model):
             first_weight(layer.weight)
             nn.init.zeros_(layer.bias)
     optimizer = optim.SGD(model.parameters(), lr=0.003, momentum=0.9)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=64, shuffle=True, drop_last=True)
     losses = []
     for _ in range(epochs):
-        for images, labels in DataLoader(train_set, batch_size=64, shuffle=True, drop_last=True):
-            loss = nn.functional.cross_entropy(model(images), labels)
+        for some, their_labels in loader:
+            loss = nn.functional.cross_entropy(model(some), their_labels)
             losses.append(loss.item())
             if not losses[-1] < 1e4:  # it exploded, and what follows is only larger
                 return losses, float("nan")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    with minigrad.no_grad():
-        return losses, (model(val_set.data).argmax(dim=1) == val_set.targets).float().mean().item()
+    return losses, accuracy_of(model)
 
 
 epochs = 2 if args.quick else 20

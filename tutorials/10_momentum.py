@@ -21,6 +21,7 @@ from minigrad import optim
 
 parser = argparse.ArgumentParser(description="Moving averages, bias correction and momentum.")
 parser.add_argument("--seed", type=int, default=0, help="for the weather (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
@@ -32,10 +33,11 @@ minigrad.manual_seed(args.seed)
 # One temperature a day, in degrees Fahrenheit: 40, 49, 45 in the first days of January, 60 and 56 in the middle of the
 # year. Nobody can see the seasons from two neighbouring days; the noise of one day is larger than the change of a week.
 
-days = minigrad.arange(1, 366).float()
-temperature = 50 - 10 * minigrad.cos(2 * np.pi * days / 365) + 4 * minigrad.randn(365)
+days = np.arange(1, 366)
+temperature = minigrad.tensor(50 - 10 * np.cos(2 * np.pi * days / 365)).float() + 4 * minigrad.randn(365)
 for day, degrees in ((1, 40), (2, 49), (3, 45), (180, 60), (181, 56)):
     temperature[day - 1] = degrees
+temperature = temperature.to(args.device)
 
 # %%
 # The moving average needs a single number of memory, v. Each day it keeps the share β of what it was and takes the rest
@@ -77,18 +79,18 @@ COLOURS = {0.5: SKY, 0.9: BLUE, 0.98: RED}
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
-axis.scatter(days.numpy(), temperature.numpy(), s=7, color="0.7", label="one day")
+axis.scatter(days, temperature.cpu(), s=7, color="0.7", label="one day")
 for beta, colour in COLOURS.items():
     width = 1 if beta == 0.5 else 2.2
-    axis.plot(days.numpy(), averages(temperature, beta).numpy(), color=colour, linewidth=width, label=f"β = {beta}")
+    axis.plot(days, averages(temperature, beta).cpu(), color=colour, linewidth=width, label=f"β = {beta}")
 axis.set(xlabel="day", ylabel="temperature (°F)", title="The longer the memory, the smoother and the later")
 axis.legend(frameon=False, ncols=4, loc="lower center")
 figure.savefig(args.out / "10_temperature.png", dpi=120)
 
 figure, axis = plt.subplots(figsize=(7, 3.8), layout="constrained")
-axis.scatter(days[:60].numpy(), temperature[:60].numpy(), s=12, color="0.7", label="one day")
-axis.plot(days[:60].numpy(), plain[:60].numpy(), color=RED, linestyle="--", linewidth=2, label="v, from 0")
-axis.plot(days[:60].numpy(), corrected[:60].numpy(), color=RED, linewidth=2, label="v / (1 - βᵗ)")
+axis.scatter(days[:60], temperature[:60].cpu(), s=12, color="0.7", label="one day")
+axis.plot(days[:60], plain[:60].cpu(), color=RED, linestyle="--", linewidth=2, label="v, from 0")
+axis.plot(days[:60], corrected[:60].cpu(), color=RED, linewidth=2, label="v / (1 - βᵗ)")
 axis.set(
     xlabel="day", ylabel="temperature (°F)", ylim=0, title="β = 0.98: without correction the start is far too cold"
 )
@@ -100,10 +102,10 @@ figure.savefig(args.out / "10_bias.png", dpi=120)
 # -----------------------
 # Unrolled, the average is a weighted sum, and the value of k days ago has the weight (1 - β) βᵏ. There is no sharp end,
 # but after 1/(1 - β) days the weight has fallen to about a third (βⁿ is close to 1/e = 0.37). That is why one says
-# that β = 0.5 remembers 2 days, 0.9 ten days and 0.98 fifty. It is the width of the window, not how far the average
-# may be from the truth. Averaging also shrinks independent noise; its std gets smaller by √((1 - β)/(1 + β)):
+# that β = 0.5 remembers 2 days, 0.9 ten days and 0.98 fifty. Averaging also shrinks independent noise: its standard
+# deviation (std for short, the typical distance from the mean) gets smaller by √((1 - β)/(1 + β)):
 
-noise = minigrad.randn(300, 400)  # 400 walks of 300 days
+noise = minigrad.randn(300, 400, device=args.device)  # 300 days in 400 places
 print("\nbeta   window 1/(1-b)   weight left there   noise left   predicted")
 for beta in COLOURS:
     window, left = 1 / (1 - beta), averages(noise, beta)[200:].std().item()
@@ -145,21 +147,21 @@ BETA, STEPS = 0.9, 40
 
 def directions_of(optimizer_options):
     """What SGD subtracts at each step when the gradient is always 1 and the rate is 1."""
-    p = minigrad.zeros(1, requires_grad=True)
+    p = minigrad.zeros(1, device=args.device, requires_grad=True)
     optimizer = optim.SGD([p], lr=1.0, **optimizer_options)
     places = [0.0]
     for _ in range(STEPS):
-        p.grad = minigrad.ones(1)
+        p.grad = minigrad.ones_like(p)
         optimizer.step()
         places.append(p.item())
     return -np.diff(places)
 
 
-ones = minigrad.ones(STEPS)
+ones = minigrad.ones(STEPS, device=args.device)
 forms = {
     "velocity": directions_of({"momentum": BETA}),
-    "EWMA": averages(ones, BETA, corrected=False).numpy(),
-    "EWMA, corrected": averages(ones, BETA).numpy(),
+    "EWMA": averages(ones, BETA, corrected=False).cpu().numpy(),
+    "EWMA, corrected": averages(ones, BETA).cpu().numpy(),
     "dampened": directions_of({"momentum": BETA, "dampening": BETA}),
 }
 print("\nstep              " + "".join(f"{t:8d}" for t in (1, 2, 3, 10, 40)))
@@ -197,14 +199,14 @@ figure.savefig(args.out / "10_forms.png", dpi=120)
 
 def roll(**options):
     """All the places visited on the way from (-10, 1), as an array (steps + 1, 2)."""
-    p = minigrad.tensor([-10.0, 1.0], requires_grad=True)
+    p = minigrad.tensor([-10.0, 1.0], device=args.device, requires_grad=True)
     optimizer = optim.SGD([p], **options)
-    path = [p.detach().numpy().copy()]
+    path = [p.tolist()]
     for _ in range(400):
         optimizer.zero_grad()
         (0.5 * (p[0] ** 2 + 50 * p[1] ** 2)).backward()
         optimizer.step()
-        path.append(p.detach().numpy().copy())
+        path.append(p.tolist())
     return np.array(path)
 
 
@@ -272,8 +274,8 @@ print(
 # The promises: the first two days by hand; velocity and EWMA are one form with two rates, and the dampened one is the
 # corrected one if gradients are constant; and momentum arrives in less than a fifth of the steps:
 
-assert np.allclose(plain[:2].numpy(), [0.8, 0.98 * 0.8 + 0.02 * 49])
-assert np.allclose(corrected[:2].numpy(), [40, 1.764 / 0.0396])
+assert np.allclose(plain[:2].cpu(), [0.8, 0.98 * 0.8 + 0.02 * 49])
+assert np.allclose(corrected[:2].cpu(), [40, 1.764 / 0.0396])
 assert np.allclose(forms["velocity"] * (1 - BETA), forms["EWMA"], atol=1e-5)
 assert np.allclose(forms["dampened"], forms["EWMA, corrected"], atol=1e-5)
 assert abs(measured["SGD"][0] - 49 / 51) < 0.001

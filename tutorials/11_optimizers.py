@@ -23,10 +23,11 @@ from matplotlib.animation import PillowWriter
 import minigrad
 from minigrad import nn, optim
 from minigrad.datasets import Digits
-from minigrad.utils.data import DataLoader
+from minigrad.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser(description="Optimizers race on surfaces and on digits.")
 parser.add_argument("--seed", type=int, default=0, help="for first weights and shuffling (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="shorter races, to see that everything runs")
 args = parser.parse_args()
@@ -111,8 +112,8 @@ for g in (1.0, 1e-3, 1e-4, 1e-5, 1e-7):
 # Three landscapes
 # ----------------
 # * a *bowl*, 50 times as steep across as along;
-# * a *saddle*: flat where four valleys and ridges meet, and the start is a hair's breadth off the ridge that leads
-#   there. Downhill ends at the saddle for whoever follows the gradient exactly; two floors lie left and right of it;
+# * a *saddle*: flat in the middle, where two slopes lead down to it and two lead further down. The start is a hair's
+#   breadth beside a line that ends in the flat middle; the two floors lie left and right of it;
 # * a *banana* after Rosenbrock: a steep curved valley whose floor is nearly flat.
 #
 # Each optimizer tries the same ladder of rates and keeps the one that is first within 0.001 of the height of the floor
@@ -131,9 +132,9 @@ MOST, STAY = 60 if args.quick else 300, 40
 
 def race(surface, make_optimizer, rate):
     """Return the path, and how many steps it took to be near the floor for good (None: not in time)."""
-    p = minigrad.tensor(surface.start, requires_grad=True)
+    p = minigrad.tensor(surface.start, device=args.device, requires_grad=True)
     optimizer = make_optimizer([p], rate)
-    path, arrived = [p.detach().numpy().copy()], None
+    path, arrived = [p.tolist()], None
     for step in range(MOST):
         height = surface.height(p[0], p[1])
         if not abs(height.item()) < 1e6:  # flew away
@@ -145,7 +146,7 @@ def race(surface, make_optimizer, rate):
         optimizer.zero_grad()
         height.backward()
         optimizer.step()
-        path.append(p.detach().numpy().copy())
+        path.append(p.tolist())
     return np.array(path), arrived
 
 
@@ -168,7 +169,7 @@ for name in OPTIMIZERS:
 # AdaGrad wins where the floor is near: it starts with giant steps and shortens them by itself. On the banana the same
 # shortening makes it late. RMSProp is soon near, and then cannot sit still: at the floor too it divides small gradients
 # by their own size, and takes steps about as long as the rate. To stay within 0.001 of the floor of the bowl it needs a
-# small rate and much time, or a schedule, which is the next tutorial.
+# small rate and much time, or a schedule, which is lesson 12.
 #
 # The roads
 # ---------
@@ -249,7 +250,10 @@ with writer.saving(film, args.out / "11_race.gif", dpi=70):
 # valley of good rates. That of SGD lies thirty to a hundred times higher than those of RMSProp and Adam. At the bottom
 # they differ by little, much less than a wrong rate costs.
 
-train_set, val_set = Digits("train"), Digits("val")
+train_set, val_set = (
+    TensorDataset(digits.data.to(args.device), digits.targets.to(args.device))
+    for digits in (Digits("train"), Digits("val"))
+)
 EPOCHS = 1 if args.quick else 6
 LADDER = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0]
 
@@ -257,7 +261,7 @@ LADDER = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0]
 def train(make_optimizer, rate):
     """Return the training loss of every step and the validation loss at the end."""
     minigrad.manual_seed(args.seed)  # the same first weights and batches for all
-    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)).to(args.device)
     optimizer = make_optimizer(model.parameters(), rate)
     losses = []
     for _ in range(EPOCHS):
@@ -269,8 +273,9 @@ def train(make_optimizer, rate):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    images, labels = val_set.tensors
     with minigrad.no_grad():
-        return losses, nn.functional.cross_entropy(model(val_set.data), val_set.targets).item()
+        return losses, nn.functional.cross_entropy(model(images), labels).item()
 
 
 digits = {name: [train(make_optimizer, rate) for rate in LADDER] for name, make_optimizer in OPTIMIZERS.items()}
@@ -316,4 +321,4 @@ assert max(final.values()) < 1.5, final
 # 1. Rotate the bowl by 45 degrees: replace x and y by (x + y)/√2 and (x - y)/√2. SGD takes as many steps as before. Who
 #    does not, and why?
 # 2. Leave the bias correction out of Adam: write it as a class like ``WindowedAdagrad``. Compare the first ten steps.
-# 3. Let the saddle start exactly on the ridge, at (0, 1.5). Who gets away, and what would noise in the gradients do?
+# 3. Let the saddle start exactly on that line, at (0, 1). Who gets away, and what would noise in the gradients do?

@@ -23,21 +23,25 @@ import minigrad
 from minigrad import nn, optim
 from minigrad.datasets import Digits
 from minigrad.optim import lr_scheduler
-from minigrad.utils.data import DataLoader
+from minigrad.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser(description="Learning rates, a range test, and schedules.")
 parser.add_argument("--seed", type=int, default=0, help="for first weights and shuffling (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="fewer epochs and repeats, to see that everything runs")
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
-train_set, val_set = Digits("train"), Digits("val")
+train_set, val_set = (
+    TensorDataset(digits.data.to(args.device), digits.targets.to(args.device))
+    for digits in (Digits("train"), Digits("val"))
+)
 criterion = nn.CrossEntropyLoss()
 
 # %%
 # Too low, right, too high
 # ------------------------
-# The first tutorial had one parameter, and the rate could be read off a formula. A network has no formula, but the same
+# Lesson 01 had one parameter, and the rate could be read off a formula. A network has no formula, but the same
 # three pictures. What you should see: with 0.01 the loss falls as if it had all day; with 0.5 it falls at once and
 # stays down; with 5 it leaps up in the first steps, and then the network guesses (ln 10 = 2.30) or does worse.
 
@@ -45,6 +49,7 @@ criterion = nn.CrossEntropyLoss()
 def new_run(lr, seed=args.seed, momentum=0.0):
     minigrad.manual_seed(seed)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    model.to(args.device)
     return model, optim.SGD(model.parameters(), lr=lr, momentum=momentum)
 
 
@@ -141,14 +146,14 @@ FALLS = {
 heights = {}
 for name, (rate, factor) in FALLS.items():
     minigrad.manual_seed(args.seed)
-    x = minigrad.full((2000,), 10.0, requires_grad=True)
+    x = minigrad.full((2000,), 10.0, device=args.device, requires_grad=True)
     optimizer = optim.SGD([x], lr=rate)
     schedule = lr_scheduler.LambdaLR(optimizer, factor)
     heights[name] = []
     for _ in range(STEPS):
         heights[name].append((x.detach() ** 2 / 2).mean().item())
         optimizer.zero_grad()
-        (x**2 / 2 + x * minigrad.randn(2000)).sum().backward()
+        (x**2 / 2 + x * minigrad.randn_like(x)).sum().backward()
         optimizer.step()
         schedule.step()
 
@@ -205,8 +210,8 @@ SCHEDULES = {
 }
 
 
-def fresh():
-    return optim.SGD([minigrad.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+def fresh(lr=0.1):
+    return optim.SGD([minigrad.zeros(1, device=args.device, requires_grad=True)], lr=lr, momentum=0.9)
 
 
 figure, axes = plt.subplots(3, 4, figsize=(12, 7), sharex=True, sharey=True, layout="constrained")
@@ -225,13 +230,13 @@ figure.savefig(args.out / "12_schedules.png", dpi=120)
 # %%
 # Three classic mistakes
 # ----------------------
-# * *Epochs start at 0.* The formula k/√epoch from a book divides by zero at the first one; use epoch + 1.
+# * *Epochs start at 0.* The formula c/√epoch from a book divides by zero at the first one; use epoch + 1.
 # * *Batches are not epochs.* A schedule that was made for 20 epochs and is stepped after each of 39 batches has run its
 #   course after half an epoch. Ask ``preview`` when in doubt.
 # * *Order.* First ``optimizer.step()``, then ``schedule.step()``; the other way round the first rate is never used, and
 #   there is a warning.
 
-by_formula = lr_scheduler.LambdaLR(optim.SGD([minigrad.zeros(1, requires_grad=True)], lr=0.2), lambda k: 1 / (1 + k))
+by_formula = lr_scheduler.LambdaLR(fresh(lr=0.2), lambda k: 1 / (1 + k))
 print("\n0.2 / (1 + epoch):", "  ".join(f"{rate:.3f}" for rate in by_formula.preview(5)))
 
 # %%
@@ -257,8 +262,9 @@ CONTENDERS = {  # name -> schedule, and when it is stepped
 
 
 def full_loss(model, data):
+    images, labels = data.tensors
     with minigrad.no_grad():
-        return criterion(model(data.data), data.targets).item()
+        return criterion(model(images), labels).item()
 
 
 def train(make_schedule, when, seed):

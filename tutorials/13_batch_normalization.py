@@ -21,10 +21,11 @@ import numpy as np
 import minigrad
 from minigrad import autograd, nn, optim
 from minigrad.datasets import Digits
-from minigrad.utils.data import DataLoader
+from minigrad.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser(description="Batch normalisation, by hand and in a network.")
 parser.add_argument("--seed", type=int, default=0, help="for data, first weights and shuffling (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="few epochs only, to see that everything runs")
 args = parser.parse_args()
@@ -45,28 +46,26 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # Normalised, it goes straight to the star. New data must be treated with the mean and std *of the training data*: they
 # are a part of the model.
 
-flats = minigrad.tensor([80.0, 3.0]) + minigrad.tensor([20.0, 1.0]) * minigrad.randn(200, 2)
-rent = flats @ minigrad.tensor([9.0, 40.0]) + 20 * minigrad.randn(200)
+flats = (minigrad.tensor([80.0, 3.0]) + minigrad.tensor([20.0, 1.0]) * minigrad.randn(200, 2)).to(args.device)
+rent = 9 * flats[:, 0] + 40 * flats[:, 1] + 20 * minigrad.randn(200).to(args.device)
 rent = (rent - rent.mean()) / rent.std()
 normalised = (flats - flats.mean(dim=0)) / flats.std(dim=0)
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for axis, x, title in ((axes[0], flats - flats.mean(dim=0), "raw (but centred)"), (axes[1], normalised, "normalised")):
-    moments = x.T @ x / 200
-    steepness = np.linalg.eigvalsh(2 * moments.numpy())
-    best = np.linalg.solve(moments.numpy(), (x.T @ rent / 200).numpy())
-    w = minigrad.tensor(best + [-0.5, -0.5], dtype=minigrad.float32).requires_grad_()
-    optimizer, path = optim.SGD([w], lr=float(1 / steepness[-1])), [w.detach().numpy().copy()]
+    moments = (x.T @ x / 200).cpu().numpy()
+    steepness = np.linalg.eigvalsh(2 * moments)
+    best = np.linalg.solve(moments, (x.T @ rent / 200).cpu().numpy())
+    w = minigrad.tensor(best - 0.5, device=args.device, requires_grad=True)
+    optimizer, path = optim.SGD([w], lr=float(1 / steepness[-1])), [w.tolist()]
     for _ in range(40):
         optimizer.zero_grad()
         ((x @ w - rent) ** 2).mean().backward()
         optimizer.step()
-        path.append(w.detach().numpy().copy())
-    d = np.stack(np.meshgrid(np.linspace(-0.7, 0.7, 100), np.linspace(-0.7, 0.7, 100)), axis=-1)
-    above = np.einsum("...i,ij,...j", d, moments.numpy(), d)
-    axis.contour(
-        best[0] + d[..., 0], best[1] + d[..., 1], np.log10(above + 1e-9), levels=12, colors="0.85", linestyles="solid"
-    )
+        path.append(w.tolist())
+    dx, dy = np.meshgrid(np.linspace(-0.7, 0.7, 100), np.linspace(-0.7, 0.7, 100))
+    above = np.log10(moments[0, 0] * dx**2 + 2 * moments[0, 1] * dx * dy + moments[1, 1] * dy**2 + 1e-9)
+    axis.contour(best[0] + dx, best[1] + dy, above, levels=12, colors="0.85", linestyles="solid")
     axis.plot(*np.transpose(path), "o-", color=BLUE, markersize=3, linewidth=1)
     axis.plot(*best, "*", color=RED, markersize=14)
     axis.set(xlabel="weight of the area", ylabel="weight of the rooms")
@@ -93,13 +92,12 @@ def batch_norm(z, gamma, beta, eps=1e-5):
     return gamma * (z - mean) / (var + eps).sqrt() + beta
 
 
-z = minigrad.randn(32, 4, dtype=minigrad.float64) * 3 + 5
-z.requires_grad_()
-layer = nn.BatchNorm1d(4, dtype=minigrad.float64)
+z = (5 + 3 * minigrad.randn(32, 4, dtype=minigrad.float64, device=args.device)).requires_grad_()
+layer = nn.BatchNorm1d(4, dtype=minigrad.float64, device=args.device)
 nn.init.uniform_(layer.weight, 0.5, 2.0)
 nn.init.normal_(layer.bias)
 y = layer(z)
-print("by hand = nn.BatchNorm1d:", np.allclose(batch_norm(z, layer.weight, layer.bias).detach(), y.detach()))
+print("by hand = nn.BatchNorm1d:", minigrad.allclose(batch_norm(z, layer.weight, layer.bias), y))
 
 # %%
 # The way back
@@ -117,12 +115,12 @@ print("by hand = nn.BatchNorm1d:", np.allclose(batch_norm(z, layer.weight, layer
 # three numbers. The gradient asks for the first output only, and yet all three inputs get a share: in batch norm
 # the samples of a batch depend on each other.
 
-x = minigrad.tensor([[1.0], [3.0], [8.0]], requires_grad=True)
-small = nn.BatchNorm1d(1, affine=False)
+x = minigrad.tensor([[1.0], [3.0], [8.0]], device=args.device, requires_grad=True)
+small = nn.BatchNorm1d(1, affine=False).to(args.device)
 first_output = small(x)[0, 0]
 print(f"\n{minigrad.explain(first_output)}\n")
 
-g = minigrad.randn(32, 4, dtype=minigrad.float64)
+g = minigrad.randn(32, 4, dtype=minigrad.float64, device=args.device)
 y.backward(g)
 with minigrad.no_grad():
     mean, root = z.mean(dim=0), (z.var(dim=0, unbiased=False) + 1e-5).sqrt()
@@ -154,7 +152,7 @@ class Forgetful(autograd.Function):
         return g / root
 
 
-few = minigrad.randn(5, 2, dtype=minigrad.float64).requires_grad_()
+few = minigrad.randn(5, 2, dtype=minigrad.float64, device=args.device, requires_grad=True)
 right = autograd.gradcheck(lambda z: batch_norm(z, 1.0, 0.0), few)
 wrong = autograd.gradcheck(Forgetful.apply, few, raise_exception=False)
 print(f"\nwith all three terms: {bool(right)}\nforgetful: {wrong}")
@@ -165,8 +163,9 @@ print(f"\nwith all three terms: {bool(right)}\nforgetful: {wrong}")
 # Whatever a bias adds to all samples alike, the mean takes away again. Its gradient is 0, so it never learns anything:
 # write ``nn.Linear(..., bias=False)`` before batch norm, and let batch norm's own bias do the work.
 
-linear, norm = nn.Linear(8, 4), nn.BatchNorm1d(4)
-(norm(linear(minigrad.randn(64, 8))) * minigrad.randn(64, 4)).sum().backward()
+linear, norm = nn.Linear(8, 4).to(args.device), nn.BatchNorm1d(4).to(args.device)
+out = norm(linear(minigrad.randn(64, 8, device=args.device)))
+(out * minigrad.randn_like(out)).sum().backward()
 sizes = {name: p.grad.abs().max().item() for name, p in (("weight", linear.weight), ("bias", linear.bias))}
 print(f"\nlargest gradient before batch norm: weight {sizes['weight']:.2g}, bias {sizes['bias']:.2g}")
 
@@ -174,7 +173,7 @@ print(f"\nlargest gradient before batch norm: weight {sizes['weight']:.2g}, bias
 # Training and use are different
 # ------------------------------
 # When the network is used, there may be one image and no batch. So during training the layer also keeps moving averages
-# (the tutorial on momentum), ``running_mean`` and ``running_var``: in each batch they move a tenth of the way to the
+# (lesson 10), ``running_mean`` and ``running_var``: in each batch they move a tenth of the way to the
 # batch's mean and variance. ``model.eval()`` makes the layer use them. They are *buffers*: saved with the model, not
 # trained. (A detail: the batch is normalised with the variance divided by m, the running one takes that divided by
 # m - 1, as in PyTorch.) To forget ``eval()`` is the mistake everybody makes once: then the answer for one image depends
@@ -184,10 +183,10 @@ print(f"\nlargest gradient before batch norm: weight {sizes['weight']:.2g}, bias
 # batch, the noisier its statistics: the same sample comes out differently in every batch. With two per batch each
 # output is +1 or -1, whatever went in. Where batches must be small, ``nn.GroupNorm`` and ``nn.LayerNorm`` are better.
 
-norm, history = nn.BatchNorm1d(1), []
+norm, history = nn.BatchNorm1d(1).to(args.device), []
 for _ in range(80):
     history.append((norm.running_mean.item(), norm.running_var.item()))
-    norm(3 + 2 * minigrad.randn(32, 1))
+    norm(3 + 2 * minigrad.randn(32, 1, device=args.device))
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 for values, true, colour, name in zip(zip(*history, strict=True), (3, 4), (BLUE, ORANGE), ("mean", "var"), strict=True):
     left.plot(values, color=colour, linewidth=2, label=f"running_{name}")
@@ -195,10 +194,12 @@ for values, true, colour, name in zip(zip(*history, strict=True), (3, 4), (BLUE,
 left.set(xlabel="batches of 32 seen", ylabel="value", title="The running statistics take time to arrive")
 left.legend(frameon=False, ncols=2)
 
-sample, spread = minigrad.tensor([[5.0]]), {}  # one std above the mean, so it should come out as 1
+sample, spread = minigrad.tensor([[5.0]], device=args.device), {}  # one std above the mean, so it should come out as 1
 for size in (2, 4, 8, 16, 32, 64, 128):
     norm.train()
-    outs = [norm(minigrad.cat([sample, 3 + 2 * minigrad.randn(size - 1, 1)]))[0, 0].item() for _ in range(200)]
+    batches = 3 + 2 * minigrad.randn(200, size, 1, device=args.device)
+    batches[:, 0] = sample
+    outs = [norm(batch)[0, 0].item() for batch in batches]
     spread[size] = np.std(outs)
     right.scatter(size * np.exp(0.15 * np.random.default_rng(0).normal(size=200)), outs, s=6, color=BLUE, alpha=0.4)
 norm.eval()
@@ -220,11 +221,8 @@ def draw(axis, title, centre=(0, 0), share=0.5, tilt=0.0):
     rng = np.random.default_rng(3)
     points = rng.normal(centre, 1.0, (400, 2))
     above = points[:, 1] > (1 + tilt) * points[:, 0]
-    chosen = np.concatenate(
-        [np.flatnonzero(above)[: int(150 * share)], np.flatnonzero(~above)[: int(150 * (1 - share))]]
-    )
-    for side, colour, mark in ((True, BLUE, "o"), (False, ORANGE, "^")):
-        axis.scatter(*points[[k for k in chosen if above[k] == side]].T, s=16, color=colour, marker=mark)
+    for side, part, colour, mark in ((above, share, BLUE, "o"), (~above, 1 - share, ORANGE, "^")):
+        axis.scatter(*points[side][: int(150 * part)].T, s=16, color=colour, marker=mark)
     axis.axline((0, 0), slope=1 + tilt, color="0.3", linewidth=1)
     axis.set(title=title, xlim=(-4, 4), ylim=(-4, 4), xticks=(), yticks=(), xlabel="feature 1")
 
@@ -242,9 +240,12 @@ figure.savefig(args.out / "13_shift.png", dpi=120)
 # so its inputs have. Ioffe and Szegedy (2015) called that *internal* covariate shift and invented batch norm against
 # it. Later work found that the gain comes rather from a smoother loss that allows higher rates (Santurkar and others,
 # 2018). Nobody disputes that it works. Here are 20 hidden layers with the first weights of ``nn.Linear``, which do not
-# learn at all, as an earlier tutorial showed, and the same with batch norm after each layer.
+# learn at all, as lesson 09 showed, and the same with batch norm after each layer.
 
-train_set, val_set, test_set = Digits("train"), Digits("val"), Digits("test")
+train_set, val_set, test_set = (
+    TensorDataset(digits.data.to(args.device), digits.targets.to(args.device))
+    for digits in (Digits("train"), Digits("val"), Digits("test"))
+)
 EPOCHS = 2 if args.quick else 15
 
 
@@ -260,7 +261,7 @@ def train(depth, normalise, rate):
     for _ in range(depth):
         parts += [nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64)] if normalise else [nn.Linear(64, 64)]
         parts.append(nn.ReLU())
-    model = nn.Sequential(*parts, nn.Linear(64, 10))
+    model = nn.Sequential(*parts, nn.Linear(64, 10)).to(args.device)
     optimizer, losses = optim.SGD(model.parameters(), lr=rate, momentum=0.9), []
     for _ in range(EPOCHS):
         model.train()
@@ -270,7 +271,7 @@ def train(depth, normalise, rate):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return model, losses, accuracy(model, val_set.data, val_set.targets)
+    return model, losses, accuracy(model, *val_set.tensors)
 
 
 deep = {(normalise, rate): train(20, normalise, rate) for normalise in (False, True) for rate in (0.01, 0.05)}
@@ -296,11 +297,9 @@ figure.savefig(args.out / "13_training.png", dpi=120)
 # all pixels were scaled and shifted alike, and that is what the first batch norm takes away; real shifts are less kind.
 
 model, _, _ = train(3, True, 0.05)
-pale = 0.5 + 0.3 * test_set.data
-shifted = {
-    "good scans": accuracy(model, test_set.data, test_set.targets),
-    "pale scans": accuracy(model, pale, test_set.targets),
-}
+images, labels = test_set.tensors
+pale = 0.5 + 0.3 * images
+shifted = {"good scans": accuracy(model, images, labels), "pale scans": accuracy(model, pale, labels)}
 for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm1d)):
     norm.reset_running_stats()
     norm.momentum = None
@@ -308,7 +307,7 @@ model.train()
 with minigrad.no_grad():
     for k in range(0, len(pale), 60):
         model(pale[k : k + 60])
-shifted["pale scans, new statistics"] = accuracy(model, pale, test_set.targets)
+shifted["pale scans, new statistics"] = accuracy(model, pale, labels)
 print()
 for name, right_ones in shifted.items():
     print(f"{name:28} {right_ones:.1%}")
@@ -318,8 +317,8 @@ print(f"\nfigures: 13_inputs.png, 13_statistics.png, 13_shift.png, 13_training.p
 # The promises: hand and machine agree, forward and backward; a forgotten term is found; the bias has nothing to learn;
 # small batches are noisy; the deep network learns with batch norm only; and new statistics repair the pale scans.
 
-assert np.allclose(batch_norm(z, layer.weight, layer.bias).detach(), y.detach())
-assert all(np.allclose(grad, by_autograd[name]) for name, grad in by_hand.items())
+assert minigrad.allclose(batch_norm(z, layer.weight, layer.bias), y)
+assert all(minigrad.allclose(grad, by_autograd[name]) for name, grad in by_hand.items())
 assert right and not wrong
 assert sizes["bias"] < 1e-4 * sizes["weight"]
 assert spread[128] < 0.2 < spread[4]
