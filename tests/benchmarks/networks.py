@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 THREADS = 2
+DEVICE = "cpu"  # or "cuda": `on_a_gpu` sets it
 
 Step = Callable[[], Any]
 Arrays = tuple[Any, ...]
@@ -121,9 +122,10 @@ def training_step(name: str, build: Callable[[Any], Any], inputs: Any, labels: A
     lib = package(name)
     model = build(lib.nn)
     fill(lib, model)
+    model.to(DEVICE)
     optimizer = lib.optim.Adam(model.parameters(), lr=1e-3)
     criterion = lib.nn.CrossEntropyLoss()
-    x, target = lib.tensor(inputs), lib.tensor(labels)
+    x, target = lib.tensor(inputs).to(DEVICE), lib.tensor(labels).to(DEVICE)
 
     def step() -> Any:
         optimizer.zero_grad()

@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import strict_cupy
 
-from . import by_hand, harness, workloads
+import minigrad
+
+from . import by_hand, harness, networks, on_a_gpu, report, workloads
 
 SIZES, BATCH = (4, 6, 5, 3), 7
 
@@ -86,34 +89,48 @@ def test_float32_stays_float32():
 
 
 def test_ratios():
-    row = harness.Row({"by hand": [2.0, 1.0, 4.0], "other": [3.0, 5.0, 4.0]}, target=1.5)
+    row = harness.Row({"by hand": [2.0, 1.0, 4.0], "other": [3.0, 5.0, 4.0]})
     assert row.ratio("by hand") == 1
     assert row.ratio("other") == 3  # 3 / 1, minima of different rounds
     assert row.median_ratio("other") == 1.5  # of 3 / 2, 5 / 1, 4 / 4
     assert row.over("other") == 2
-    assert "3.00 (1.50)" in harness.table({"tiny": row})
+    assert row.ratio("by hand", "other") == 1 / 3
+    assert "3.00 (1.50)" in report.table({"tiny": row})
+
+
+def test_aims_are_held_against_what_was_measured():
+    row = harness.Row({"torch": [2.0], "minigrad": [3.0]}, {"torch": (1.5, 1.4)}, "work", megabytes={})
+    row.megabytes = {"torch": 10.0, "minigrad": 12.0}
+    assert list(report.verdicts({"row": row})) == [
+        ("row", "of torch's time", 1.5, (1.5, 1.4)),
+        ("row", "of torch's memory", 1.2, (1.1, 0.9)),
+    ]
+    assert "| work | 1.50 of torch's time | 1.5 | 1.4 | reached |" in report.page({"row": row}, 1)
+    assert "| work | 1.20 of torch's memory | 1.1 | 0.9 | missed |" in report.page({"row": row}, 1)
 
 
 def test_comparison_shows_the_change_of_the_ratio():
-    then = harness.Row({"by hand": [1.0], "other": [2.0]}, target=1.5)
-    now = harness.Row({"by hand": [2.0], "other": [5.0]}, target=1.5)
-    line = harness.comparison({"tiny": then}, {"tiny": now}).splitlines()[-1]
+    then = harness.Row({"by hand": [1.0], "other": [2.0]})
+    now = harness.Row({"by hand": [2.0], "other": [5.0]})
+    line = report.comparison({"tiny": then}, {"tiny": now}).splitlines()[-1]
     assert line.split()[:5] == ["tiny", "other", "2.00", "2.50", "+25.0%"]
 
 
 def test_saved_run_is_read_back(tmp_path):
     rows = {
-        "tiny": harness.Row({"by hand": [1.0, 2.0]}, 1.5, "about", {"other": "not installed"}, {"by hand": 3.0}, 0.5)
+        "tiny": harness.Row(
+            {"by hand": [1.0, 2.0]}, {"torch": (1.5, 1.0)}, "about", {"other": "not installed"}, {"by hand": 3.0}, 0.5
+        )
     }
-    harness.save(tmp_path / "run.json", rows, {"rounds": 2})
-    report, found = harness.load(tmp_path / "run.json")
+    report.save(tmp_path / "run.json", rows, {"rounds": 2})
+    saved, found = report.load(tmp_path / "run.json")
     assert found == rows
     assert json.loads((tmp_path / "run.json").read_text())["versions"]["numpy"] == np.__version__
-    assert report["settings"] == {"rounds": 2}
+    assert saved["settings"] == {"rounds": 2}
 
 
 def workload(**others):
-    return workloads.Workload("row", "", 1.0, lambda: (), {"by hand": lambda: lambda: 0.5, **others})
+    return workloads.Workload("row", "", {}, lambda: (), {"by hand": lambda: lambda: 0.5, **others})
 
 
 def test_contestants_that_disagree_stop_the_run():
@@ -135,3 +152,43 @@ def test_each_round_times_each_contestant_once(monkeypatch):
     row = harness.measure(workload(other=lambda: lambda: 0.50001), rounds=3, seconds=0)
     assert {contestant: len(seconds) for contestant, seconds in row.seconds.items()} == {"by hand": 3, "other": 3}
     assert [harness.rotated(["a", "b", "c"], round_) for round_ in (1, 2)] == [["b", "c", "a"], ["c", "a", "b"]]
+
+
+def test_work_is_waited_for_before_the_clock_is_read(monkeypatch):
+    monkeypatch.setattr(harness, "WARM_UP", 0)
+    done = []
+    harness.turn(lambda: done.append("step"), 0, lambda: done.append("wait"))
+    assert done == ["step", "wait"] * 2 + ["step", "step", "wait"]
+
+
+def test_without_a_gpu_it_says_what_is_missing():
+    if minigrad.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert on_a_gpu.lacking().startswith("device 'cuda': CuPy is")
+
+
+@pytest.mark.parametrize(
+    "small",
+    [
+        on_a_gpu.mlp_step("mlp", SIZES, BATCH),
+        workloads.network("cnn", "", (1.0, 1.0), networks.cnn, lambda: networks.images(2, 3, 32)),
+        workloads.network("transformer", "", (1.0, 1.0), networks.transformer, lambda: networks.words(2, 5)),
+    ],
+    ids=lambda workload: workload.name,
+)
+def test_steps_run_where_they_are_told_and_read_nothing(small, monkeypatch):
+    here = small.start("minigrad")
+    expected = [here().item() for _ in range(3)]
+    with strict_cupy.installed() as cp:
+        monkeypatch.setattr(networks, "DEVICE", "cuda")
+        step = small.start("minigrad")
+        before = cp.syncs
+        losses = [step() for _ in range(3)]
+        assert cp.syncs == before
+        assert [loss.device.type for loss in losses] == ["cuda"] * 3
+        assert [loss.item() for loss in losses] == pytest.approx(expected, rel=harness.TOLERANCE)
+
+
+def test_the_page_says_that_no_gpu_was_measured():
+    row = harness.Row({"torch": [1.0], "minigrad": [1.0]}, {}, "about")
+    assert "## On a GPU: not measured" in report.page({"row": row}, 1)
