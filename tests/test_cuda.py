@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import strict_cupy
 
 import minigrad
 from minigrad import cuda
+from minigrad.backend import module_for
 
 
 @pytest.fixture
@@ -33,8 +35,33 @@ def test_with_a_gpu(gpu: Any) -> None:
     cuda.set_device(0)
     with cuda.device("cuda:0"):
         assert minigrad.zeros(2, device="cuda").device == "cuda:0"
-    with pytest.raises(NotImplementedError, match="CuPy does not note the peak"):
+
+
+def test_the_peak_of_memory(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda._peaks(module_for("cuda")).of.clear()
+    with pytest.raises(RuntimeError, match=r"max_memory_allocated: .* call minigrad\.cuda\.reset_peak_memory_stats"):
         cuda.max_memory_allocated()
+    cuda.reset_peak_memory_stats()
+    start = cuda.memory_allocated()
+    assert cuda.max_memory_allocated(0) == start
+    if gpu is None:
+        x = minigrad.ones(1_000_000, device="cuda")
+        del x
+        grown = 4_000_000
+    else:
+        for used, held in ((700, 800), (300, 1000)):  # allocations as CuPy tells of them
+            monkeypatch.setattr(strict_cupy._MemoryPool, "used_bytes", lambda self, used=used: used)
+            monkeypatch.setattr(strict_cupy._MemoryPool, "total_bytes", lambda self, held=held: held)
+            for hook in strict_cupy._memory_hooks().values():
+                hook.malloc_preprocess(device_id=0, size=100, mem_size=512)
+                hook.malloc_postprocess(device_id=0, size=100, mem_size=512, mem_ptr=1, pmem_id=1)
+        monkeypatch.undo()
+        grown = 700
+    assert cuda.memory_allocated() == start
+    assert cuda.max_memory_allocated() >= start + grown
+    assert cuda.max_memory_reserved() >= cuda.max_memory_allocated()
+    cuda.reset_peak_memory_stats("cuda:0")
+    assert cuda.max_memory_allocated("cuda") == start
 
 
 def test_wrong_devices(gpu: Any) -> None:
@@ -59,3 +86,14 @@ def test_cuda_without_a_number_is_the_current_gpu(gpu: Any, monkeypatch: pytest.
     monkeypatch.setattr(gpu.cuda.runtime, "getDevice", lambda: 1)
     assert minigrad.device("cuda") == minigrad.device("cuda:1") == minigrad.device("cuda", 1)
     assert minigrad.device("cuda", 0) == "cuda:0"
+
+
+def test_indices_from_the_host_pick_there_and_back(gpu: Any) -> None:
+    """Lists, NumPy arrays and tensors that live on the CPU, on the way forward and backward."""
+    rows = [0, 0, 2]
+    for index in (rows, np.array(rows), minigrad.tensor(rows), (slice(None), [1, 1]), (rows, [1, 1, 0])):
+        there, here = (minigrad.arange(6.0, device=device).reshape(3, 2).requires_grad_() for device in ("cuda", "cpu"))
+        for x in (there, here):
+            (x[index] ** 2).sum().backward()
+        assert there.grad.device == "cuda:0"
+        assert there.grad.tolist() == here.grad.tolist()

@@ -70,6 +70,18 @@ def through_view(a, view):
     return a
 
 
+def enter_twice(hook):
+    with hook, hook:
+        pass
+
+
+WHERE = "__device__ T where(bool b, T x, T y) { return b ? x : y; }"
+
+
+def kernel(cp, *args, **kwargs):
+    return cp.ElementwiseKernel(*args, **kwargs)
+
+
 # fmt: off
 CASES = [
     # Nothing leaves the device unasked.
@@ -239,6 +251,8 @@ CASES = [
     ("asarray of itself", lambda cp: (lambda a: cp.asarray(a) is a)(vec(cp)), host, True),
     ("astype without a copy", lambda cp: (lambda a: a.astype("float32", copy=False) is a)(vec(cp)), host, True),
     ("base", lambda cp: (cp.zeros(3).base is None, cp.zeros(3)[1:].base is None), host, (True, False)),
+    ("base is the very array", lambda cp: (lambda a: (a.T.base is a, a[0].base is a, a.T.reshape(6, 1).base is a.T))(
+        cp.ones((2, 3))), host, (True, True, False)),
 
     # In place means in place.
     ("0-d += 1", lambda cp: changed(zero_d(cp), lambda a: operator.iadd(a, 1)), device, F(4)),
@@ -302,6 +316,45 @@ CASES = [
     ("set", lambda cp: changed(vec(cp), lambda a: a.set(np.ones(4, F))), device, np.ones(4, F)),
     ("set of another dtype", lambda cp: vec(cp).set(np.ones(4)), raises, TypeError),
 
+    # Kernels of one's own.
+    ("kernel", lambda cp: kernel(cp, "T x, T c", "T y", "y = x * c")(vec(cp), 2.0), device, np.arange(4, dtype=F) * 2),
+    ("kernel broadcasts", lambda cp: kernel(cp, "T x, T z", "T y", "y = x - z")(mat(cp), zero_d(cp)), device,
+     np.array([[-3, -2, -1], [0, 1, 2]], F)),
+    ("kernel that reads what it writes", lambda cp: changed(vec(cp), lambda a: kernel(cp, "T c", "T y", "y = y + c")(
+        0.5, a)), device, np.arange(4, dtype=F) + F(0.5)),
+    ("kernel of several statements", lambda cp: kernel(
+        cp, "T x", "T y", "T t = x * x; bool b = t > x; y = where(b, t, x)", preamble=WHERE)(vec(cp) / 2), device,
+     np.array([0, 0.5, 1, 2.25], F)),
+    ("kernel of a fixed type", lambda cp: kernel(cp, "float32 x", "float64 y", "y = x")(vec(cp)), device,
+     np.arange(4.0)),
+    ("kernel on nothing", lambda cp: kernel(cp, "T x", "T y", "y = x")(vec(cp)[:0]), device, np.zeros(0, F)),
+    ("kernel rounds numbers to the type", lambda cp: kernel(cp, "T x, T c", "T y", "y = c")(vec(cp), 0.1), device,
+     np.full(4, 0.1, F)),
+    ("kernel returns what it was given", lambda cp: (lambda a: kernel(cp, "T x", "T y", "y = x")(vec(cp), a) is a)(
+        vec(cp)), host, True),
+    ("kernel without a return", lambda cp: kernel(cp, "T x", "T y", "y = x", no_return=True)(vec(cp)), host, None),
+    ("kernel of host arrays", lambda cp: kernel(cp, "T x", "T y", "y = x")(np.ones(4, F)), raises, TypeError),
+    ("kernel into a number", lambda cp: kernel(cp, "T x", "T y", "y = x")(vec(cp), 2.0), raises,
+     (TypeError, AttributeError)),
+    ("kernel of two types", lambda cp: kernel(cp, "T x", "T y", "y = x")(vec(cp), cp.ones(4)), raises, TypeError),
+    ("kernel into another shape", lambda cp: kernel(cp, "T x", "T y", "y = x")(vec(cp), vec(cp)[:1]), raises,
+     ValueError),
+    ("kernel of numbers alone", lambda cp: kernel(cp, "T x", "T y", "y = x")(2.0), raises, ValueError),
+    ("kernel with too few", lambda cp: kernel(cp, "T x, T z", "T y", "y = x")(vec(cp)), raises, TypeError),
+    ("kernel with a keyword", lambda cp: kernel(cp, "T x", "T y", "y = x")(vec(cp), out=vec(cp)), raises, TypeError),
+    ("kernel with a parameter i", lambda cp: kernel(cp, "T i", "T y", "y = i"), raises, ValueError),
+    ("kernel with a wrong name", lambda cp: kernel(cp, "T x", "T y", "y = x", "a b"), raises, ValueError),
+    ("kernel without a type", lambda cp: kernel(cp, "x", "T y", "y = x"), raises, Exception),
+    ("kernel of an unknown type", lambda cp: kernel(cp, "thing x", "T y", "y = x"), raises, TypeError),
+    ("kernel that writes an input", lambda cp: kernel(cp, "T x", "T y", "x = y")(vec(cp)), raises, Exception),
+    ("kernel with an unknown name", lambda cp: kernel(cp, "T x", "T y", "y = z")(vec(cp)), raises, Exception),
+    ("kernel with an undeclared name", lambda cp: kernel(cp, "T x", "T y", "t = x; y = t")(vec(cp)), raises, Exception),
+    ("kernel that declares twice", lambda cp: kernel(cp, "T x", "T y", "T t = x; T t = x; y = t")(vec(cp)), raises,
+     Exception),
+    ("kernel without its preamble", lambda cp: kernel(cp, "T x", "T y", "y = where(x > 1, x, x)")(vec(cp)), raises,
+     Exception),
+    ("kernel stays", lambda cp: kernel(cp, "T x, T c", "T y", "y = x * c")(vec(cp), 2.0), stays, None),
+
     # What waits for the device, and what does not.
     ("float reads", lambda cp: float(zero_d(cp)), reads, None),
     ("bool reads", lambda cp: bool(zero_d(cp)), reads, None),
@@ -344,6 +397,7 @@ CASES = [
     ("memory in use", lambda cp: cp.get_default_memory_pool().used_bytes() >= 0, host, True),
     ("memory held", lambda cp: cp.get_default_memory_pool().total_bytes() >= 0, host, True),
     ("memory given back", lambda cp: cp.get_default_memory_pool().free_all_blocks(), host, None),
+    ("entering a memory hook twice", lambda cp: enter_twice(cp.cuda.MemoryHook()), raises, KeyError),
     ("isinstance of a device array", lambda cp: isinstance(vec(cp), cp.ndarray), host, True),
     ("isinstance of a host array", lambda cp: isinstance(np.ones(1), cp.ndarray), host, False),
     ("constants", lambda cp: (cp.pi, cp.inf, cp.newaxis, cp.float32), host, (np.pi, np.inf, None, np.float32)),
@@ -418,7 +472,7 @@ def test_nothing_is_offered_that_cupy_does_not_have():
     surface = {home: set(names) for home, names in strict_cupy._api["names"].items()}
     imported = {name for name, value in vars(strict_cupy).items() if getattr(value, "__name__", None) in sys.modules}
     imported |= {"annotations", "Any", "Callable", "Iterator", "Path"}
-    own = {"install", "uninstall", "installed", "syncs", "uploads", "stride_tricks", "cupyx"}
+    own = {"install", "uninstall", "installed", "syncs", "uploads", "launches", "stride_tricks", "cupyx"}
     assert public(strict_cupy) - imported - own <= surface["cupy"]
     for module in (
         strict_cupy.random,
@@ -442,7 +496,7 @@ def test_nothing_is_offered_that_cupy_does_not_have():
 
 def test_names_that_nobody_copied_say_so():
     with pytest.raises(AttributeError, match="no copy of it"):
-        strict_cupy.ElementwiseKernel  # noqa: B018
+        strict_cupy.RawKernel  # noqa: B018
     assert not hasattr(strict_cupy, "errstate")
 
 

@@ -56,6 +56,8 @@ class Block:
         self.shown = {name: np.array(x, np.float32 if name == "step" else np.float64) for name, x in scalars.items()}
         like = self.arrays[0]
         self.xp = array_module(like)
+        self.buffers: dict[str, Array] = {}
+        self.fuses = self.xp is not np  # until an update turns out to be more than one kernel
         ends = list(accumulate(array.size for array in self.arrays))
         self.places = [(slice(e - x.size, e), x.shape) for e, x in zip(ends, self.arrays, strict=True)]
         size, limit = ends[-1], _slice_size(like)
@@ -90,6 +92,7 @@ class Block:
     def add_state(self, name: str, arrays: list[Array]) -> list[Array]:
         """Move a state of each parameter into a flat array; return where they are now."""
         flat = arrays[0].reshape(-1) if len(arrays) == 1 else self.xp.concatenate(arrays, None)
+        self.buffers[name] = flat
         for where, _, state, _ in self.slices:
             state[name] = flat[where]
         return self.split(flat)

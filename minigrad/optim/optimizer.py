@@ -7,6 +7,7 @@ those are is decided here and in ``blocks``:
   NumPy calls in all, not a dozen for each parameter.
 * A large parameter is updated where it lies, in *slices* that fit the processor's cache. A rule makes a dozen passes
   over its arrays; on a whole large array each of them would go through main memory.
+* On a GPU the dozen passes are joined to one: ``fusion`` makes a kernel of the rule.
 
 State lives in flat arrays, and ``optimizer.state[p]["exp_avg"]`` is a view of its place there. The layout is worked out
 at the first step and kept until something changes: a gradient that is missing, an array that was replaced, state that
@@ -29,6 +30,7 @@ from minigrad.autograd.grad_mode import enable_grad
 from minigrad.autograd.node import TensorBase, date_writes, tensor_of
 from minigrad.backend import Array, Shape, array_module, device_of, is_array, to_device
 from minigrad.optim.blocks import Block, Layout, gatherings
+from minigrad.optim.fusion import update_in_one_kernel
 from minigrad.optim.hooks import Hooks
 from minigrad.optim.options import HOW, Checks, described, plain
 from minigrad.optim.options import Group as Group
@@ -138,7 +140,8 @@ class Optimizer(Checks, Hooks):
 
         All arrays are flat and of one size. ``g`` is the gradient, not to be changed. ``state`` holds the buffers,
         the scalars and ``"first"``, whether the buffers are still what they started as. ``scratch`` is memory to
-        work in, ``scratch_arrays`` of them, with anything in it.
+        work in, ``scratch_arrays`` of them, with anything in it. The rule does nothing else: on a GPU it is called
+        with symbols instead of arrays, to see what it does.
         """
         raise NotImplementedError(f"{self._name}: define update(), or step() if it is not an elementwise rule")
 
@@ -194,9 +197,11 @@ class Optimizer(Checks, Hooks):
         for block in layout.blocks:
             self.advance(block.scalars, group)
             g = block.gather()
-            for where, p, state, scratch in block.slices:
-                state.update(block.scalars)
-                self.update(block.xp, p, g[where], state, group, scratch)  # on a GPU, one fused kernel could stand here
+            block.fuses = block.fuses and update_in_one_kernel(self, block, g, group)  # on a GPU
+            if not block.fuses:
+                for where, p, state, scratch in block.slices:
+                    state.update(block.scalars)
+                    self.update(block.xp, p, g[where], state, group, scratch)
             block.scatter()
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -15,7 +15,7 @@ Group = dict[str, Any]  # "params" and the options they share
 # PyTorch's words on how to compute, not what. ``foreach`` is taken either way: the results are the same.
 HOW = ("foreach", "fused", "capturable", "differentiable")
 _REFUSED = {
-    "fused": "there is no such kernel; leave it out, small parameters are updated together anyway",
+    "fused": "leave it out; on a GPU an update is one kernel anyway, and on the CPU there is none",
     "capturable": "there are no CUDA graphs to capture a step in; leave it out",
     "differentiable": "a step is not recorded; to differentiate through one, take the gradient with "
     "create_graph=True and write w = w - lr * grad",

@@ -257,6 +257,7 @@ def test_on_the_gpu():
             outputs = [
                 F.embedding(i, table, padding_idx=2, max_norm=1.0, scale_grad_by_freq=True),
                 F.embedding_bag(i, table, mode="mean", padding_idx=1),
+                F.embedding_bag(i, table, mode="max", padding_idx=1),
                 F.embedding_bag(i.reshape(-1), table, minigrad.tensor([0, 3, 3]).to(device), mode="sum"),
                 F.cosine_similarity(table[:5], x),
                 F.pairwise_distance(table[:5], x),
@@ -266,7 +267,8 @@ def test_on_the_gpu():
             total = sum((y * y).sum() for y in outputs)
             total.backward()
             assert cp.syncs == before
-            outputs.append(F.embedding_bag(i, table, mode="max"))  # which must know how large the largest bag is
+            offsets = minigrad.tensor([0, 3, 3]).to(device)  # of these it must know how large the largest bag is
+            outputs.append(F.embedding_bag(i.reshape(-1), table, offsets, mode="max"))
             results.append([y.detach().cpu().numpy() for y in (*outputs, table.grad)])
         for a, b in zip(*results, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)

@@ -1,8 +1,9 @@
 """A stand-in for CuPy on machines without a GPU: NumPy inside, CuPy's names and CuPy's refusals outside.
 
 It offers nothing that the real wheel does not (``api.json``, written by ``freeze.py``), refuses what CuPy refuses, and
-counts the two things that make GPU code slow without changing its result: ``syncs``, values read back from the device,
-and ``uploads``, host arrays copied to it. ``test_strict_cupy.py`` holds it and the real CuPy to one table.
+counts what makes GPU code slow without changing its result: ``syncs``, values read back from the device; ``uploads``,
+host arrays copied to it; and ``launches``, calls of ufuncs and of ElementwiseKernels. ``test_strict_cupy.py`` holds it
+and the real CuPy to one table.
 
     with strict_cupy.installed() as cp:        # `import cupy` and `import cupyx` now find the stand-in
         before = cp.syncs
@@ -27,6 +28,7 @@ import sys
 import threading
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops import approximation
+from strict_cupy.elementwise import ElementwiseKernel as ElementwiseKernel
 
 _api = json.loads(Path(__file__).with_name("api.json").read_text())
 _surface = {home: frozenset(names) for home, names in _api["names"].items()}
@@ -58,6 +61,8 @@ __version__ = _api["cupy"]
 newaxis, inf, nan, pi, e = None, np.inf, np.nan, np.pi, np.e
 syncs = 0  # device -> host reads since the start
 uploads = 0  # host arrays copied to the device
+launches = 0  # ufuncs and ElementwiseKernels started
+_alive: weakref.WeakValueDictionary[int, ndarray] = weakref.WeakValueDictionary()  # by the array inside
 
 
 class _DeviceSynchronized(RuntimeError):
@@ -109,6 +114,7 @@ def _wrap(x: Any, *given: Any) -> Any:
         raise ValueError(f"Unsupported dtype {x.dtype}")
     result = object.__new__(ndarray)
     result._a = np.asarray(x)
+    _alive.setdefault(id(result._a), result)
     return result
 
 
@@ -186,6 +192,8 @@ class ufunc:
                 raise TypeError(f"Unsupported type {type(x)}")
         if not all(x is None or isinstance(x, ndarray) for x in outs):
             raise TypeError("return arrays must be of ArrayType")
+        global launches
+        launches += 1
         with np.errstate(all="ignore"):
             kwargs = {"out": _unwrap(outs)} if outs else {}
             result = self._f(*_unwrap(args[: self.nin]), dtype=dtype, casting=casting, **kwargs)
@@ -249,11 +257,12 @@ class ndarray:
 
     def __init__(self, shape: Any, dtype: Any = float) -> None:
         self._a = np.empty(shape, dtype)
+        _alive.setdefault(id(self._a), self)
 
     shape = property(lambda self: self._a.shape)
     dtype = property(lambda self: self._a.dtype)
     ndim = property(lambda self: self._a.ndim)
-    base = property(lambda self: None if self._a.base is None else _wrap(self._a.base))
+    base = property(lambda self: _wrap(self._a.base, _alive.get(id(self._a.base))))  # the very array that was viewed
     device = property(lambda self: _Device())
     data = property(lambda self: types.SimpleNamespace(ptr=self._a.__array_interface__["data"][0], device=_Device()))
 
@@ -468,6 +477,29 @@ class _MemoryPool:
     free_all_blocks = lambda self, stream=None: None
 
 
+def _memory_hooks() -> dict[str, Any]:
+    """Those entered in this thread; there is nothing here to call them."""
+    return vars(_thread).setdefault("memory_hooks", {})
+
+
+class _MemoryHook:
+    """Base class of what is called around each allocation, while it is entered."""
+
+    name = "MemoryHook"
+
+    def __enter__(self) -> _MemoryHook:
+        if self.name in _memory_hooks():
+            raise KeyError(f"memory hook {self.name} already exists")
+        _memory_hooks()[self.name] = self
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        del _memory_hooks()[self.name]
+
+    alloc_preprocess = alloc_postprocess = malloc_preprocess = malloc_postprocess = lambda self, **what: None
+    free_preprocess = free_postprocess = malloc_preprocess
+
+
 def get_default_memory_pool() -> _MemoryPool:
     return _MemoryPool()
 
@@ -565,7 +597,7 @@ _runtime = _module(
     getDeviceProperties=lambda index: {"name": b"stand-in"},
     CUDARuntimeError=_CUDARuntimeError,
 )  # fmt: skip
-cuda = _module("cupy.cuda", Device=_Device, is_available=is_available, runtime=_runtime)
+cuda = _module("cupy.cuda", Device=_Device, MemoryHook=_MemoryHook, is_available=is_available, runtime=_runtime)
 _special = _module("cupyx.scipy.special", approximation)  # NumPy has none of these; minigrad has
 _scipy = _module("cupyx.scipy", special=_special)
 cupyx = _module("cupyx", allow_synchronize=_allow_synchronize, DeviceSynchronized=_DeviceSynchronized, scipy=_scipy)

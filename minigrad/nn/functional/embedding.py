@@ -180,7 +180,7 @@ def embedding_bag(
         bag = array_module(bag).where(index == padding_idx, bags, bag)
     bag = tensor_of(bag)
     if mode == "max":
-        return _largest(rows, bag, bags)
+        return _largest(rows, bag, bags, input.shape)
     if per_sample_weights is not None:
         rows = rows * ops.reshape(per_sample_weights, (-1, 1))
     total = ops.sum_rows(rows, bag, bags + 1)[:bags]
@@ -212,16 +212,20 @@ def _bags(index: Any, offsets: Tensor | None, include_last_offset: bool) -> tupl
     return xp.searchsorted(starts, xp.arange(len(index)), side="right") - 1, len(starts) - include_last_offset
 
 
-def _largest(rows: Tensor, bag: Tensor, bags: int) -> Tensor:
+def _largest(rows: Tensor, bag: Tensor, bags: int, shape: tuple[int, ...]) -> Tensor:
     """Return the largest entries of the rows in each bag, the first of equals taking the gradient."""
     xp = array_module(bag.array)
     n = rows.shape[0]
     # One line per bag with the numbers of its rows, filled up with n, the number of a row of -inf behind them all.
-    order = bag.array.argsort(kind="stable")
-    sorted_bag = bag.array[order]
-    place = xp.arange(n) - xp.searchsorted(sorted_bag, sorted_bag)
-    lines = xp.full((bags + 1, int(place.max()) + 1 if n else 1), n)
-    lines[sorted_bag, place] = order
+    if len(shape) == 2 and n:
+        lines = xp.where(bag.array < bags, xp.arange(n), n).reshape(shape)
+    else:
+        order = bag.array.argsort(kind="stable")
+        sorted_bag = bag.array[order]
+        place = xp.arange(n) - xp.searchsorted(sorted_bag, sorted_bag)
+        lines = xp.full((bags + 1, int(place.max()) + 1 if n else 1), n)
+        lines[sorted_bag, place] = order
+        lines = lines[:bags]
     ended = ops.cat([rows, rows.new_full((1, rows.shape[1]), -np.inf)])
-    found = ops.max_(ops.embedding(ended, tensor_of(lines[:bags])), 1).values
-    return ops.where(tensor_of(lines[:bags, :1] < n), found, 0.0)
+    found = ops.max_(ops.embedding(ended, tensor_of(lines)), 1).values
+    return ops.where(tensor_of((lines < n).any(1, keepdims=True)), found, 0.0)
