@@ -84,6 +84,14 @@ def test_digits_on_a_gpu(tutorial):
     assert float(re.search(r"test: .* accuracy ([\d.]+)%", printed)[1]) > 90
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TUTORIALS, ids=lesson_names())
+def test_runs_on_a_gpu(path, tutorial, tmp_path):
+    with strict_cupy.installed():
+        tutorial(path.stem, "--device", "cuda", *["--quick"] * has_quick(path))
+    check_figures(path, tmp_path / "figures")
+
+
 def test_the_scalar_engine_is_short():
     text = (ROOT / "tutorials" / "03_backprop_from_nothing.py").read_text(encoding="utf-8")
     engine = text[text.index("class Value") : text.index("# That is the whole engine")]
@@ -103,6 +111,7 @@ def test_form(path):
     assert blocks[-1].startswith("# Exercises\n# -----")
     assert "assert " in blocks[-2]
     assert "plt.show" not in text
+    assert 'add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")' in text
 
 
 def test_runs_from_anywhere_and_draws_beside_itself(tmp_path):
@@ -119,23 +128,20 @@ def test_runs_from_anywhere_and_draws_beside_itself(tmp_path):
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == figures_of(TUTORIALS[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [path for path in TUTORIALS if "\n# portable" in path.read_text(encoding="utf-8")],
     ids=lambda path: path.stem,
 )
 def test_portable_lessons_run_on_pytorch_with_the_imports_changed(path, tmp_path):
-    """What is learned here holds there: torch in minigrad's place, and for the first lesson the same text."""
+    """What is learned here holds there: the same text in torch, if both draw the same random numbers."""
     pytest.importorskip("torch")
     printed = []
     for library in ("minigrad", "torch"):
-        text = path.read_text(encoding="utf-8")
-        text = re.sub(r"^import minigrad$", f"import {library} as minigrad", text, flags=re.MULTILINE)
-        text = re.sub(r"^from minigrad", f"from {library}", text, flags=re.MULTILINE)
-        script = tmp_path / f"{path.stem}.py"
-        script.write_text(text, encoding="utf-8")
+        launcher = ROOT / "tests" / "launched" / "portable.py"
         done = subprocess.run(
-            [sys.executable, script, *["--quick"] * has_quick(path)],
+            [sys.executable, launcher, library, path, "--out", tmp_path, *["--quick"] * has_quick(path)],
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
             capture_output=True,
             text=True,
@@ -143,5 +149,5 @@ def test_portable_lessons_run_on_pytorch_with_the_imports_changed(path, tmp_path
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
-    if path.stem == "01_gradient_descent":
+    if path.stem != "02_derivatives":  # which shows rounding errors, times and gradcheck's own words
         assert printed[0] == printed[1]
