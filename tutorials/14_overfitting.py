@@ -42,8 +42,7 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # ------------------------------
 # Twenty-four points of a sine wave, each a little off: there is noise in every measurement. Three networks try to draw
 # the curve behind the points. They differ in one thing, the number of features in each of their two hidden layers. How
-# rich the curves are that a network can draw is called its **capacity**; the number of weights is a rough measure of
-# it.
+# rich the curves are that a network can draw is its **capacity**; the number of weights is a rough measure of it.
 #
 # Before you look: the network with 1 feature cannot bend often enough. It misses the points as well as the curve
 # between them; that is **underfitting**. The one with 100 can bend as often as it likes. It passes through every point,
@@ -53,14 +52,15 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 VERDICTS = {1: "1 feature: too stiff", 3: "3 features: about right", 100: "100 features: too flexible"}
 minigrad.manual_seed(0)
 x = minigrad.linspace(-6, 6, 24).reshape(-1, 1)
-y = x.sin() + 0.4 * minigrad.randn(24, 1)
-between = minigrad.linspace(-6, 6, 400).reshape(-1, 1)
+y = (x.sin() + 0.4 * minigrad.randn(24, 1)).to(args.device)
+x, between = x.to(args.device), minigrad.linspace(-6, 6, 400, device=args.device).reshape(-1, 1)
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharey=True, layout="constrained")
 print("features  weights  error at the points  error of the curve")
 curve_errors = {}
 for axis, width in zip(axes, VERDICTS, strict=True):
     minigrad.manual_seed(3)
     model = nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1))
+    model.to(args.device)
     optimizer = optim.Adam(model.parameters(), lr=0.01)
     for _ in range(2000):
         loss = F.mse_loss(model(x), y)
@@ -72,18 +72,18 @@ for axis, width in zip(axes, VERDICTS, strict=True):
         at_points, curve_errors[width] = F.mse_loss(model(x), y).item(), F.mse_loss(curve, between.sin()).item()
     weights = sum(parameter.numel() for parameter in model.parameters())
     print(f"{width:8d}  {weights:7,d}  {at_points:19.3f}  {curve_errors[width]:18.3f}")
-    axis.plot(between, between.sin(), color="0.6", linestyle=":", label="the wave")
-    axis.plot(between, curve, color=BLUE, linewidth=2, label="the network")
-    axis.plot(x, y, "o", color=ORANGE, markersize=5, label="the points")
+    axis.plot(between.cpu(), between.sin().cpu(), color="0.6", linestyle=":", label="the wave")
+    axis.plot(between.cpu(), curve.cpu(), color=BLUE, linewidth=2, label="the network")
+    axis.plot(x.cpu(), y.cpu(), "o", color=ORANGE, markersize=5, label="the points")
     axis.set(xlabel="x", ylim=(-2.2, 1.8), title=VERDICTS[width])
 axes[0].set(ylabel="y")
 axes[0].legend(frameon=False, loc="lower left", ncols=3, columnspacing=1, handlelength=1.3, fontsize=9)
 figure.savefig(args.out / "14_capacity.png", dpi=120)
 
 # %%
-# The lesson of the picture: an example that the network was trained on says nothing about overfitting, only one that it
-# has not seen does. Hence the three parts of the data: **training** images to learn from, **validation** images to
-# watch and to choose by, **test** images for one number at the end.
+# The lesson of the picture: whether a network overfits can only be seen on examples that it was not trained on. Hence
+# the three parts of the data: **training** images to learn from, **validation** images to watch and to choose by,
+# **test** images for one number at the end.
 #
 # The patient
 # -----------
@@ -101,7 +101,7 @@ def sample(seed, count=200, wrong=0.2):
     generator = np.random.default_rng(seed)
     images, labels = train_set[generator.permutation(len(train_set))[:count].tolist()]
     spoiled = np.arange(count) < round(wrong * count)
-    added = minigrad.tensor(spoiled * generator.integers(1, 10, count)).to(args.device)
+    added = minigrad.tensor(spoiled * generator.integers(1, 10, count), device=args.device)
     return TensorDataset(images, (labels + added) % 10), spoiled.nonzero()[0].tolist()
 
 
@@ -196,8 +196,7 @@ print(f"\nvalidation accuracy {curves[best, 3]:.1%} after {best + 1} epochs, {cu
 
 # %%
 # How far the validation loss lies above the training loss in the end measures the overfitting. Two bad losses without a
-# gap would be underfitting, and against that no cure on this page helps; more features, longer training or less of a
-# cure does.
+# gap would be underfitting, which no cure on this page helps against; more features or longer training would.
 #
 # A classic mistake is to watch the *test* images for the moment to stop. They then have a hand in the choice, and their
 # number is no longer honest.
@@ -250,7 +249,7 @@ figure.savefig(args.out / "14_augmentation.png", dpi=120)
 # standard error of its mean: a gain of less than twice that may well be luck. The same is done a second time with all
 # labels right. The strengths (λ and so on) were chosen by the validation accuracy on the patient, with other seeds.
 #
-# What you should expect: with wrong labels there is much to gain, and all that keeps the network from learning them by
+# What you should expect: with wrong labels there is much to gain, and whatever keeps the network from learning them by
 # heart (last column) helps. With right labels a network may know its images by heart and still be right about others:
 # there the gains are small, some cures do harm, and only more images are a big step.
 
@@ -297,13 +296,10 @@ for name in CURES:
 figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
 names = list(CURES)[1:]
 places = np.arange(len(names))[::-1]
-for wrong, colour, marker, label in (
-    (0.2, ORANGE, "o", "one label in five wrong"),
-    (0.0, BLUE, "s", "all labels right"),
-):
+for wrong, shift, look, label in ((0.2, 0.13, "o", "one label in five wrong"), (0.0, -0.13, "s", "all labels right")):
     means, errors = np.array([gains[wrong][name] for name in names]).T
-    shift = 0.13 if wrong else -0.13
-    axis.errorbar(means, places + shift, xerr=2 * errors, fmt=marker, color=colour, capsize=3, label=label)
+    colour = ORANGE if wrong else BLUE
+    axis.errorbar(means, places + shift, xerr=2 * errors, fmt=look, color=colour, capsize=3, label=label)
 axis.axvline(0, color="0.3", linewidth=1)
 axis.set(yticks=places, yticklabels=names, xlabel="gain on the test images in percentage points, ± 2 standard errors")
 axis.set_title("What each cure is worth depends on the illness")

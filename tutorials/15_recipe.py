@@ -39,9 +39,9 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # %%
 # 1. Look at the data
 # -------------------
-# Before any network: what is in there? Shapes, the range of the numbers, how many of each class, whether something is
-# twice in it (an image that is in the training *and* the test part makes the test dishonest), and a few examples with
-# their labels, drawn from the very tensors that will go into the network.
+# Before any network: what is in there? Shapes, the range of the numbers, how many of each class, whether anything is
+# there twice (an image in the training *and* in the test part makes the test dishonest), and a few examples with their
+# labels, drawn from the very tensors that will go into the network.
 #
 # Here the images come as the scanner made them, as counts of black points from 0 to 16. You should see ten classes of
 # nearly the same size, no duplicates, and one trap: three pixels never see any ink. To **standardise** a column means
@@ -60,7 +60,8 @@ print(f"pixels that are always the same: {(std == 0).sum().item()}")
 
 # %%
 # Mean and deviation come from the training part alone; the test images are not to be touched, not even for a mean. The
-# small number in the divisor takes care of 0/0, and keeps pixels that are hardly ever used from becoming huge.
+# 0.5 in the divisor takes care of 0/0, and keeps pixels that hardly ever see ink from becoming huge. In the lower row,
+# orange is more ink than usual for the pixel, purple is less, white is as usual.
 
 images = {part: ((values - mean) / (std + 0.5)).to(args.device) for part, values in counts.items()}
 figure, axes = plt.subplots(2, 10, figsize=(11, 2.8), layout="constrained")
@@ -77,17 +78,16 @@ axes[1, 0].set_ylabel("standardised")
 figure.savefig(args.out / "15_data.png", dpi=120)
 
 # %%
-# In the lower row, orange is more ink than usual for the pixel, purple is less, white is as usual.
-#
 # 2. A number to beat
 # -------------------
 # An accuracy means nothing by itself. So first what is possible without a network: always saying the most frequent
 # class; the class whose mean image is nearest; and a single linear layer. You should see about 10, 90 and 95 per cent
 # on the validation images. A network with 93 per cent would look like a success, and be a waste.
 
+train_set = TensorDataset(images["train"], labels["train"])
+
 
 def fit(model, epochs=30, lr=0.003, decay=0.0, seed=0):
-    """Train on the training images."""
     minigrad.manual_seed(seed)
     optimizer = optim.AdamW(model.parameters(), lr=lr, weight_decay=decay)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
@@ -109,14 +109,13 @@ def accuracy(model, part):
         return 100 * (model(images[part]).argmax(dim=1) == labels[part]).float().mean().item()
 
 
-train_set = TensorDataset(images["train"], labels["train"])
 means = minigrad.stack([images["train"][labels["train"] == digit].mean(dim=0) for digit in range(10)])
 nearest = minigrad.cdist(images["val"], means).argmin(dim=1)
-most = np.bincount(parts["train"].targets).argmax()
+most = int(np.bincount(parts["train"].targets).argmax())
 minigrad.manual_seed(0)
 linear = accuracy(fit(nn.Linear(64, 10).to(args.device), lr=0.01), "val")
 print("\nto beat, per cent right on the validation images")
-print(f"  always the most frequent digit {100 * (labels['val'] == int(most)).float().mean().item():6.1f}")
+print(f"  always the most frequent digit {100 * (labels['val'] == most).float().mean().item():6.1f}")
 print(f"  nearest mean image             {100 * (nearest == labels['val']).float().mean().item():6.1f}")
 print(f"  one linear layer               {linear:6.1f}")
 
@@ -135,12 +134,12 @@ def network(width=100, dropout=0.0):
     return nn.Sequential(*hidden, nn.Dropout(dropout), nn.Linear(width, 10)).to(args.device)
 
 
-def overfit_one_batch(model, some_images, some_labels, optimizer=None, steps=100):
-    """Train on one batch only; return the losses."""
-    optimizer = optimizer or optim.Adam(model.parameters(), lr=0.003)
+def overfit_one_batch(model, some_labels=labels["train"][:32], parameters=None, lr=0.003):
+    """Train on the first 32 images only; return the losses."""
+    optimizer = optim.Adam(parameters or model.parameters(), lr=lr)
     losses = []
-    for _ in range(steps):
-        loss = F.cross_entropy(model(some_images), some_labels)
+    for _ in range(100):
+        loss = F.cross_entropy(model(images["train"][:32]), some_labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -161,27 +160,22 @@ def overfit_one_batch(model, some_images, some_labels, optimizer=None, steps=100
 #
 # Before you look: which of the five faults will this test *not* find?
 
-some_images, some_labels = images["train"][:32], labels["train"][:32]
-
 
 def fresh(*more):
     minigrad.manual_seed(0)
     return nn.Sequential(network(), *more)
 
 
-right = fresh()
-curves = {"right": overfit_one_batch(right, some_images, some_labels)}
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    curves["softmax at the end"] = overfit_one_batch(fresh(nn.Softmax(dim=1)), some_images, some_labels)
-curves["ReLU at the end"] = overfit_one_batch(fresh(nn.ReLU()), some_images, some_labels)
-elsewhere = optim.Adam(network().parameters(), lr=0.003)
-curves["optimizer of another network"] = overfit_one_batch(fresh(), some_images, some_labels, elsewhere)
-model = fresh()
-slow = optim.Adam(model.parameters(), lr=3e-6)
-curves["rate 1000 times too small"] = overfit_one_batch(model, some_images, some_labels, slow)
-model, mixed = fresh(), minigrad.randperm(32).to(args.device)
-curves["labels in another order"] = overfit_one_batch(model, some_images, some_labels[mixed])
+    curves = {
+        "right": overfit_one_batch(fresh()),
+        "softmax at the end": overfit_one_batch(fresh(nn.Softmax(dim=1))),
+        "ReLU at the end": overfit_one_batch(fresh(nn.ReLU())),
+        "optimizer of another network": overfit_one_batch(fresh(), parameters=network().parameters()),
+        "rate 1000 times too small": overfit_one_batch(fresh(), lr=3e-6),
+        "labels in another order": overfit_one_batch(fresh(), labels["train"][:32][minigrad.randperm(32).tolist()]),
+    }
 
 print(f"\n{'one batch by heart':30s}  first loss  last loss")
 for name, losses in curves.items():
@@ -193,9 +187,7 @@ colours = ("black", ORANGE, PURPLE, BLUE, SKY, GREEN)
 dashes = ("-", "-", "-.", "-", "--", ":")
 for (name, losses), colour, dash in zip(curves.items(), colours, dashes, strict=True):
     axis.semilogy(losses, color=colour, linestyle=dash, linewidth=2, label=name)
-axis.set(
-    xlabel="step", ylabel="loss on the one batch", title="A network that cannot learn 32 images by heart is broken"
-)
+axis.set(xlabel="step", ylabel="loss on the one batch", title="What cannot learn 32 images by heart is broken")
 axis.legend(frameon=False, loc="lower left")
 figure.savefig(args.out / "15_one_batch.png", dpi=120)
 
@@ -213,7 +205,7 @@ figure.savefig(args.out / "15_one_batch.png", dpi=120)
 # ============================  =======================================================================
 #
 # The fifth is not found: labels in the wrong order can be learned by heart as well as any others. Only the figure of
-# step 1 finds that, *if* it shows what goes into the network. No test finds everything; that is why there are several.
+# step 1 finds that, *if* it shows what goes into the network. No test finds everything, so there are several.
 #
 # 4. Health
 # ---------
@@ -245,15 +237,8 @@ def health(model, optimizer, some_images, some_labels):
     return rows
 
 
-class CutOff(nn.Module):
-    """A planted fault: the history ends here, as after ``detach()``, ``.numpy()`` or a wrong ``no_grad``."""
-
-    def forward(self, x):
-        return x.detach()
-
-
-cut = fresh()
-cut[0][1] = nn.Sequential(nn.ReLU(), CutOff())
+cut = fresh()  # a hook can change an output: here the history ends, as after ``.numpy()`` or in a wrong ``no_grad``
+cut[0][1].register_forward_hook(lambda layer, _, out: out.detach())
 patients = {  # the model, the inputs, the optimizer, the rate
     "right": (fresh(), images["train"], optim.Adam, 0.003),
     "rate far too small": (fresh(), images["train"], optim.Adam, 0.00001),
@@ -262,11 +247,11 @@ patients = {  # the model, the inputs, the optimizer, the rate
     "cut off behind layer 1": (cut, images["train"], optim.Adam, 0.003),
 }
 steps = 150
+batches = np.random.default_rng(0).integers(0, len(labels["train"]), (steps, 64)).tolist()
 records = {}
 print(f"\nafter {steps} steps              layer  dead features   gradient  step / weight")
 for name, (model, inputs, kind, rate) in patients.items():
-    optimizer, generator = kind(model.parameters(), lr=rate), np.random.default_rng(0)
-    batches = [generator.integers(0, len(inputs), 64).tolist() for _ in range(steps)]
+    optimizer = kind(model.parameters(), lr=rate)
     records[name] = [health(model, optimizer, inputs[batch], labels["train"][batch]) for batch in batches]
     for number, (dead, gradient, step) in enumerate(records[name][-1], start=1):
         shown = f"{dead:13.0%}" if number < 3 else f"{'-':>13s}"  # behind the last layer there is no ReLU
@@ -277,23 +262,15 @@ for name, (model, inputs, kind, rate) in patients.items():
 # nothing will wake them. The large inputs killed all of them: every gradient is exactly 0. In the last patient the
 # first layer has no gradient at all (nan), and yet this network would pass the test of step 3.
 #
-# In the picture: the steps of the first layer, and what came of it. In the grey band they are of a healthy size.
+# In the picture: the steps of the first layer, and what came of it. The grey band is the healthy size.
 
 figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
 axis.axhspan(1e-3, 1e-2, color="0.9", zorder=0)
 for name, colour in (("rate far too large", ORANGE), ("right", BLUE), ("rate far too small", GREEN)):
-    score = accuracy(patients[name][0], "val")
-    axis.semilogy([rows[0][2] for rows in records[name]], color=colour, linewidth=2)
-    axis.annotate(
-        f"{name}:\n{score:.0f} % right",
-        (steps, records[name][-1][0][2]),
-        (6, 0),
-        textcoords="offset points",
-        va="center",
-    )
-axis.set(
-    xlabel="step", ylabel="size of the step / size of the weights", xlim=(0, 1.3 * steps), xticks=range(0, 151, 50)
-)
+    sizes = [rows[0][2] for rows in records[name]]
+    axis.semilogy(sizes, color=colour, linewidth=2)
+    axis.text(1.02 * steps, sizes[-1], f"{name}:\n{accuracy(patients[name][0], 'val'):.0f} % right", va="center")
+axis.set(xlabel="step", ylabel="size of the step / size of the weights", xlim=(0, 195), xticks=(0, 50, 100, 150))
 axis.set_title("The steps of the first layer: 1/100 to 1/1000 is healthy")
 figure.savefig(args.out / "15_health.png", dpi=120)
 
@@ -304,8 +281,8 @@ figure.savefig(args.out / "15_health.png", dpi=120)
 # time. First a network that is large enough to get every training image right. Then less overfitting (lesson 14 has the
 # cures). Then the numbers, the learning rate first (lesson 16).
 #
-# Each is trained with several seeds, and you should see why: one image is half a per cent here, seeds differ by as much
-# as some of the changes, and with a single run each you could "improve" the network by luck.
+# Each is trained with several seeds, and you should see why: one image is half a per cent here, the seeds differ by as
+# much as the changes do, and with a single run each you could "improve" the network by luck.
 
 ladder = {  # features, dropout, and options of fit()
     "20 features": (20, 0.0, {}),
@@ -325,12 +302,11 @@ for name, (width, dropout, options) in ladder.items():
         model = fit(network(width, dropout), seed=seed, **options)
         trained[name].append((accuracy(model, "train"), accuracy(model, "val"), model))
     train_score, val_scores = np.mean([run[0] for run in trained[name]]), [run[1] for run in trained[name]]
-    print(
-        f"{name:27s} {train_score:8.1f}  {np.mean(val_scores):10.2f}   ({min(val_scores):.1f} - {max(val_scores):.1f})"
-    )
+    print(f"{name:27s} {train_score:8.1f}  {np.mean(val_scores):10.2f}", end="   ")
+    print(f"({min(val_scores):.1f} - {max(val_scores):.1f})")
 
 # %%
-# In the picture every dot is one training. Certain is the large step only: more features help, and bring the network
+# In the picture every dot is one training. Only the large step is certain: more features help, and bring the network
 # above the linear layer. Dropout seems to add half a per cent, which is one image. The rest moves the mean by less than
 # seeds move the dots: here the page has reached the end of what 180 validation images can decide.
 
@@ -360,15 +336,14 @@ print(f"figures: 15_data.png, 15_one_batch.png, 15_health.png, 15_ladder.png in 
 # %%
 # The checklist, to copy:
 #
-# 1. **Data**: shapes, ranges, classes, duplicates, columns that never change; a picture of a batch *as the network gets
-#    it*, with its labels.
+# 1. **Data**: shapes, ranges, classes, duplicates, constant columns; a picture of a batch *as the network gets it*.
 # 2. **Baseline**: the most frequent class, the nearest mean, a linear layer.
-# 3. **First loss**: ln(classes) for cross entropy, the variance of the targets for squared error.
-# 4. **One batch by heart**: loss nearly 0, with dropout and augmentation off. If not: the table in step 3.
-# 5. **Health**: no dead layers, no missing gradients, steps of 1/1000 to 1/100 of the weights.
-# 6. **Capacity**: learn the whole training set. **Then** regularise. **Then** tune: one change at a time, several
+# 3. **First loss**: ln(classes) for cross entropy, the variance of the targets for squared error. **One batch by
+#    heart**: loss nearly 0, with dropout and augmentation off. If not: the table in step 3.
+# 4. **Health**: no dead layers, no missing gradients, steps of 1/1000 to 1/100 of the weights.
+# 5. **Capacity**: learn the whole training set. **Then** regularise. **Then** tune: one change at a time, several
 #    seeds, judged by the validation part.
-# 7. **Test**: once, at the end, with the number that goes into the report.
+# 6. **Test**: once, at the end, with the number that goes into the report.
 #
 # What must hold here: the faults are found where the text says, and the whole beats the linear layer.
 

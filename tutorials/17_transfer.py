@@ -3,8 +3,9 @@ Transfer learning
 =================
 
 A network that has learned one task from many images can be most of the way to another task for which there are only a
-few. Keep its first layers, give it a new last one, train a little: that is transfer learning. Here it is measured when
-it helps, how to do it, and when it does not help at all. On the way, weights are saved, loaded, and handed to PyTorch.
+few. Keep its first layers, give it a new last one, train a little: that is transfer learning. This page measures when
+it helps, which way of it is best, and when it does not help. On the way, weights are saved, loaded, and handed to
+PyTorch.
 """
 
 import os
@@ -41,8 +42,8 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # ---------
 # The **source** task: tell 0, 1, 2, 3, 4 apart, however they are turned (by up to 40 degrees) and pushed (by up to a
 # pixel). There are 630 images for it, and every time one is used it is turned anew. The **target** task: the same for
-# 5, 6, 7, 8, 9, but of these there are only 1, 3, 10 or 30 images of each digit, each in one position, as with photos
-# that somebody had to label by hand.
+# 5, 6, 7, 8, 9, but of these there are only 1, 3, 10 or 30 images of each digit, each in one position. It is like that
+# with photos that somebody had to label by hand.
 #
 # What could be carried over? Not the digits, which are others. But that a turned stroke is still the same stroke.
 

@@ -110,15 +110,15 @@ def conv_by_columns(x, weight, bias, stride, padding):
     return y.reshape(n, -1, height, width) + bias.reshape(-1, 1, 1)
 
 
-x = minigrad.randn(4, 3, 15, 14, dtype=minigrad.float64)
-layer = nn.Conv2d(3, 8, kernel_size=3, stride=2, padding=1).double()
-numbers = [tensor.detach().numpy() for tensor in (x, layer.weight, layer.bias)]
+x = minigrad.randn(4, 3, 15, 14, dtype=minigrad.float64).to(args.device)
+layer = nn.Conv2d(3, 8, kernel_size=3, stride=2, padding=1).double().to(args.device)
+numbers = [tensor.detach().cpu().numpy() for tensor in (x, layer.weight, layer.bias)]
 results = {}
 print(f"{'':12} {'output':15} {'milliseconds':>12}   largest difference to the loops")
 for name, compute in (
     ("loops", lambda: conv_by_loops(*numbers, 2, 1)),
     ("columns", lambda: conv_by_columns(*numbers, 2, 1)),
-    ("nn.Conv2d", lambda: layer(x).detach().numpy()),
+    ("nn.Conv2d", lambda: layer(x).detach().cpu().numpy()),
 ):
     start = time.perf_counter()
     results[name] = compute()
@@ -154,13 +154,12 @@ for channels, shape in ((1, (64, 8, 8)), (3, (64, 32, 32, 3))):
 
 def seen_by_one_output(layers, stride, size=17):
     """Return the gradient of the middle output of a stack of 3 x 3 convolutions with respect to the image."""
-    image = minigrad.zeros(1, 1, size, size, requires_grad=True)
-    weight = minigrad.ones(1, 1, 3, 3)
-    y = image
+    y = image = minigrad.zeros(1, 1, size, size, device=args.device, requires_grad=True)
+    weight = minigrad.ones(1, 1, 3, 3, device=args.device)
     for _ in range(layers):
         y = F.conv2d(y, weight, stride=stride, padding=1)
     y[0, 0, y.shape[2] // 2, y.shape[3] // 2].backward()
-    return image.grad[0, 0].numpy()
+    return image.grad[0, 0].cpu().numpy()
 
 
 figure, axes = plt.subplots(2, 3, figsize=(8, 5.6), layout="constrained")
@@ -182,16 +181,13 @@ assert list(fields.values()) == [3, 5, 7, 3, 7, 15]
 # The same weights are used at every place (*parameter sharing*), so a pattern gives the same answer wherever it is. Two
 # things follow. First, there is little to learn: from 14 × 14 pixels to 16 maps of that size, a linear layer needs
 # 600,000 weights, a convolution 144. Second, a shifted image gives shifted maps. With ``padding_mode="circular"``,
-# where the right neighbour of the last column is the first, this is exact; with zeros it holds away from the border.
-# But it only holds for shifts by whole strides: with stride 2 a shift by one pixel gives *different* numbers.
+# where the right neighbour of the last column is the first, it does so everywhere; with zeros, away from the border.
+# But that only holds for shifts by whole strides: with stride 2 a shift by one pixel gives *different* numbers.
 
-linear, conv = nn.Linear(196, 16 * 196), nn.Conv2d(1, 16, 3, padding=1)
-for name, module in (("linear", linear), ("convolution", conv)):
-    print(f"\n{name:12} {sum(parameter.numel() for parameter in module.parameters()):8,d} parameters", end="")
-print("\n\nstride  shift of the image  shift of the maps  difference")
-image = minigrad.rand(1, 1, 14, 14)
+print("\nstride  shift of the image  shift of the maps  difference")
+image = minigrad.rand(1, 1, 14, 14).to(args.device)
 for stride, shift in ((1, 1), (2, 2), (2, 1)):
-    conv = nn.Conv2d(1, 4, 3, stride=stride, padding=1, padding_mode="circular")
+    conv = nn.Conv2d(1, 4, 3, stride=stride, padding=1, padding_mode="circular").to(args.device)
     with minigrad.no_grad():
         moved = conv(image.roll(shift, dims=3))
         expected = conv(image).roll(shift // stride, dims=3)
@@ -277,11 +273,11 @@ for name, model in models.items():
 
 # %%
 # What you should see. In the middle, where they learned, the three with convolutions make fewer mistakes than A, though
-# not many fewer (one image is 0.3 per cent; with another ``--seed`` the order can change). Two pixels to the side, A
-# and B are close to guessing. That is the classic misunderstanding: *a convolution does not make a network blind to
-# shifts*. Its maps shift along, and a linear layer that reads them place by place has never seen them there. C forgets
-# the place, so it survives; but look at 1 and 3: its pooling has a stride of 2, and between the strides the numbers
-# change. D has no stride and hardly notices the shift at all. It pays with time, as its second layer works on four
+# not many fewer (one image is 0.3 per cent; with another ``--seed`` the order can change). Two pixels to the side, A is
+# close to guessing, and B not far from it. That is the classic misunderstanding: *a convolution does not make a network
+# blind to shifts*. Its maps shift along, and a linear layer that reads them place by place has never seen them there. C
+# forgets the place, so it survives; but look at 1 and 3: its pooling has a stride of 2, and between the strides the
+# numbers change. D has no stride and hardly notices the shift. It pays with time, as its second layer works on four
 # times as many places.
 
 figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
@@ -297,9 +293,9 @@ figure.savefig(args.out / "19_shifted.png", dpi=120)
 # What the filters look for
 # -------------------------
 # The 16 filters of D's first layer, and what six of them answer on one image. Filters that are orange all over answer
-# to ink of any form: their maps are blurred copies. More is learned from those in which orange and purple are in
-# balance, so they come first, with their maps. What you should see: most are edges like the one that we made by hand,
-# turned in its own direction, and each map keeps other sides of the strokes. Nobody drew them; gradient descent did.
+# to ink of any form: their maps are blurred copies. Those in which orange and purple are in balance tell more, so they
+# come first, with their maps. What you should see: most are edges like the one that we made by hand, each turned its
+# own way, and each map keeps other sides of the strokes. Nobody drew them; gradient descent did.
 
 model = models["D  C without pooling"]
 images, _ = prepared("test").tensors

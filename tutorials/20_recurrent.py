@@ -48,15 +48,15 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 def rnn_by_hand(layer, x):
     W, U = layer.weight_ih_l0, layer.weight_hh_l0
     b = layer.bias_ih_l0 + layer.bias_hh_l0  # PyTorch has two, which always act as one
-    h, states = minigrad.zeros(x.shape[1], layer.hidden_size, dtype=x.dtype), []
+    h, states = minigrad.zeros(x.shape[1], layer.hidden_size, dtype=x.dtype, device=x.device), []
     for x_t in x:
         h = minigrad.tanh(x_t @ W.T + h @ U.T + b)
         states.append(h)
     return minigrad.stack(states)
 
 
-x = minigrad.randn(12, 5, 3, dtype=minigrad.float64)
-rnn = nn.RNN(3, 8).double()
+x = minigrad.randn(12, 5, 3, dtype=minigrad.float64).to(args.device)
+rnn = nn.RNN(3, 8).double().to(args.device)
 difference = (rnn(x)[0] - rnn_by_hand(rnn, x)).abs().max().item()
 print(f"nn.RNN against the loop: largest difference {difference:.1e}")
 assert difference < 1e-12
@@ -68,11 +68,12 @@ assert difference < 1e-12
 # there is nothing new in its derivative; it only has a name, *backpropagation through time*. Here is the smallest one:
 # state, input and weights are single numbers, and the loss looks at the last state only.
 #
-# ``u`` is used three times that matter, and every use brings its part of the gradient. ``explain_grad`` lists them:
+# ``u`` is used in four steps, and every use brings its part of the gradient (the first one 0, as the state was 0).
+# ``explain_grad`` lists them:
 
-w, u = minigrad.tensor(0.9, requires_grad=True), minigrad.tensor(0.8, requires_grad=True)
+w, u = (minigrad.tensor(value, device=args.device, requires_grad=True) for value in (0.9, 0.8))
 inputs = (1.0, -0.5, 0.3, 0.2)
-states = [minigrad.tensor(0.0)]
+states = [minigrad.tensor(0.0, device=args.device)]
 for x_t in inputs:
     states.append(minigrad.tanh(w * x_t + u * states[-1]))
     states[-1].retain_grad()
@@ -130,17 +131,16 @@ STEPS = 41
 def reach(layer):
     """Return how strongly the last state reacts to the input k steps before, for k = 0, 1, ..., in 50 sequences."""
     minigrad.manual_seed(1)
-    x = (1e-4 * minigrad.randn(STEPS, 50, 4)).requires_grad_()
-    layer(x)[0][-1].backward(minigrad.randn(50, 32))  # the state's reaction in random directions
-    return x.grad.norm(dim=(1, 2)).numpy()[::-1]
+    x = (1e-4 * minigrad.randn(STEPS, 50, 4)).to(args.device).requires_grad_()
+    last = layer.to(args.device)(x)[0][-1]
+    last.backward(minigrad.randn(50, 32).to(args.device))  # the state's reaction in random directions
+    return x.grad.norm(dim=(1, 2)).cpu().numpy()[::-1]
 
 
 def rotating(factor):
-    rnn = nn.RNN(4, 32)
+    rnn = nn.RNN(4, 32, bias=False)
     with minigrad.no_grad():
         rnn.weight_hh_l0.copy_(factor * nn.init.orthogonal_(minigrad.empty(32, 32)))
-        rnn.bias_ih_l0.zero_()
-        rnn.bias_hh_l0.zero_()
     return rnn
 
 
@@ -185,7 +185,7 @@ assert 0.79 < per_step < 0.81
 
 
 def lstm_by_hand(layer, x):
-    h = c = minigrad.zeros(x.shape[1], layer.hidden_size, dtype=x.dtype)
+    h = c = minigrad.zeros(x.shape[1], layer.hidden_size, dtype=x.dtype, device=x.device)
     states = []
     for x_t in x:
         z = F.linear(x_t, layer.weight_ih_l0, layer.bias_ih_l0) + F.linear(h, layer.weight_hh_l0, layer.bias_hh_l0)
@@ -196,16 +196,13 @@ def lstm_by_hand(layer, x):
     return minigrad.stack(states)
 
 
-lstm = nn.LSTM(3, 8).double()
-errors = {"outputs": (lstm(x)[0] - lstm_by_hand(lstm, x)).abs().max().item()}
-gradients = [
-    minigrad.autograd.grad(states.square().sum(), lstm.weight_hh_l0)[0]
-    for states in (lstm(x)[0], lstm_by_hand(lstm, x))
-]
-errors["gradients"] = (gradients[0] - gradients[1]).abs().max().item()
-for name, error in errors.items():
-    print(f"nn.LSTM against the loop, {name}: largest difference {error:.1e}")
-    assert error < 1e-12
+lstm = nn.LSTM(3, 8).double().to(args.device)
+ours, theirs = lstm_by_hand(lstm, x), lstm(x)[0]
+gradients = [minigrad.autograd.grad(h.square().sum(), lstm.weight_hh_l0)[0] for h in (ours, theirs)]
+for name, (one, other) in {"outputs": (ours, theirs), "gradients": gradients}.items():
+    difference = (one - other).abs().max().item()
+    print(f"nn.LSTM against the loop, {name}: largest difference {difference:.1e}")
+    assert difference < 1e-12
 
 # %%
 # A task that needs memory
@@ -256,9 +253,9 @@ for kind in (nn.RNN, nn.LSTM, nn.GRU):
     runs[kind.__name__], _ = train(kind(2, 32))
 
 # %%
-# What you should see: the RNN stays at 1/6 for as long as you care to wait (with 40 steps; with 20 it learns). The two
-# with gates sit there too at first. Then they discover that keeping something helps, and the loss falls a hundredfold
-# within a few hundred batches.
+# What you should see: the RNN stays at 1/6 to the end (with 40 steps; with 20 it learns). The two with gates stay there
+# too at first. Then they discover that keeping something helps, and the loss falls a hundredfold within a few hundred
+# batches.
 
 figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
 at = 25 * (np.arange(BATCHES // 25) + 0.5)
@@ -276,12 +273,12 @@ for name, losses in runs.items():
 # Clipping
 # --------
 # The other end: an RNN that cannot forget at all. With ReLU for tanh and the identity for U, the state is a plain sum
-# at the start (Le, Jaitly and Hinton, 2015), and gradients reach everywhere. But the smallest step makes U a little
-# larger than 1, and then everything grows exponentially: the loss is a landscape with cliffs. One batch at such a cliff
-# throws the weights far away, and all is lost. *Clipping* shortens the gradient when it is longer than ``max_norm`` and
-# keeps its direction; ``minigrad/nn/utils/clip_grad.py`` shows how. What you should see: the same network, start and
-# batches, and in both runs gradients with a length of hundreds or thousands. Without clipping nothing is learned, with
-# clipping it is, though less quietly than with gates.
+# at the start (Le, Jaitly and Hinton, 2015), and gradients reach everywhere. But a small step can make U a little
+# larger than the identity, and then everything grows exponentially: the loss is a landscape with cliffs. One batch at
+# such a cliff throws the weights far away, and all is lost. *Clipping* shortens the gradient when it is longer than
+# ``max_norm`` and keeps its direction; ``minigrad/nn/utils/clip_grad.py`` shows how. Both runs have the same network,
+# start and batches. What you should see: in both, gradients with a length of thousands. Without clipping nothing is
+# learned; with clipping it is, though less quietly than with gates.
 
 
 def identity_rnn():
@@ -318,9 +315,9 @@ figure.savefig(args.out / "20_clipping.png", dpi=120)
 # nothing complains: the shapes are all fine, and the layer reads the first entry of every sequence as one sequence. The
 # gradient tells. The output for sequence 0 must not depend on the other sequences:
 
-x = minigrad.randn(6, 10, 3, requires_grad=True)  # 6 sequences of 10 entries
+x = minigrad.randn(6, 10, 3, device=args.device, requires_grad=True)  # 6 sequences of 10 entries
 for name, layer in (("batch_first=True", nn.GRU(3, 8, batch_first=True)), ("forgotten", nn.GRU(3, 8))):
-    (grad,) = minigrad.autograd.grad(layer(x)[0][-1, -1].sum(), x)
+    (grad,) = minigrad.autograd.grad(layer.to(args.device)(x)[0][-1, -1].sum(), x)
     depends = (grad.abs().sum(dim=(1, 2)) > 0).tolist()
     print(f"{name:17} the last sequence's last output depends on {sum(depends)} of 6 sequences")
     assert sum(depends) == (1 if name == "batch_first=True" else 6)

@@ -43,7 +43,7 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 #
 # .. math:: \operatorname{attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{E}}\right) V
 #
-# E is the length of a question. ``mask`` will be needed later: where it is False, one may not look.
+# E is the number of entries of a question. ``mask`` will be needed later: where it is False, one may not look.
 
 
 def attention(q, k, v, mask=None):
@@ -55,24 +55,25 @@ def attention(q, k, v, mask=None):
     return weights @ v, weights
 
 
-q, k, v = minigrad.randn(3, 2, 5, 8, dtype=minigrad.float64)
+q, k, v = minigrad.randn(3, 2, 5, 8, dtype=minigrad.float64, device=args.device)
 difference = (attention(q, k, v)[0] - F.scaled_dot_product_attention(q, k, v)).abs().max().item()
 print(f"ours against scaled_dot_product_attention: largest difference {difference:.1e}")
-assert difference < 1e-14
+assert difference < 1e-12
 
 # %%
-# Why the root? The dot product of two random vectors of length E has a standard deviation of :math:`\sqrt{E}`. Without
+# Why the root? The dot product of two vectors of E random entries has a standard deviation of :math:`\sqrt{E}`. Without
 # the division, long vectors make large scores, and softmax of large scores puts nearly all weight on one key. There it
-# is flat, and no gradient comes back: the look-up is stuck before it has learned what to look for.
+# is flat, and hardly any gradient comes back: the look-up is stuck before it has learned what to look for. What you
+# should see: with the root both numbers stay the same, without it the weight goes to 1 and the gradient to 0.
 
 print("\n    E   largest of 10 weights   gradient        (without the root)")
 for length in (4, 64, 1024):
     row = []
     for scale in (1 / math.sqrt(length), 1.0):
-        q, k = minigrad.randn(200, 1, length), minigrad.randn(200, 10, length)
+        q, k = (minigrad.randn(200, count, length, device=args.device) for count in (1, 10))
         scores = (q @ k.transpose(-2, -1) * scale).requires_grad_()
         weights = scores.softmax(dim=-1)
-        weights.backward(minigrad.randn(weights.shape))
+        weights.backward(minigrad.randn_like(weights))
         row += [weights.max(dim=-1).values.mean().item(), scores.grad.square().mean().sqrt().item()]
     print(f"{length:5d} {row[0]:23.2f} {row[1]:10.4f}        {row[2]:9.2f} {row[3]:10.4f}")
 
@@ -102,13 +103,13 @@ class LookUp(nn.Module):
 
 def draw_pairs(count):
     """Return letters, digits, the same letters in another order as questions, and the digits that belong to them."""
-    letters = minigrad.rand(count, LETTERS).argsort(dim=1)[:, :PAIRS]
-    digits = minigrad.randint(0, DIGITS, (count, PAIRS))
-    order = minigrad.rand(count, PAIRS).argsort(dim=1)
+    letters = minigrad.rand(count, LETTERS, device=args.device).argsort(dim=1)[:, :PAIRS]
+    digits = minigrad.randint(0, DIGITS, (count, PAIRS), device=args.device)
+    order = minigrad.rand(count, PAIRS, device=args.device).argsort(dim=1)
     return letters, digits, letters.gather(1, order), digits.gather(1, order)
 
 
-lookup = LookUp()
+lookup = LookUp().to(args.device)
 optimizer = optim.Adam(lookup.parameters(), lr=0.005)
 for _ in range(100 if args.quick else 500):
     letters, digits, asked, right = draw_pairs(64)
@@ -124,7 +125,7 @@ found = (scores.argmax(dim=-1) == right).float().mean().item()
 print(f"\nlook-up: loss {loss.item():.4f}, {found:.1%} of new questions answered rightly (guessing: 10 %)")
 
 figure, axis = plt.subplots(figsize=(4.6, 4), layout="constrained")
-drawn = axis.imshow(weights[0].numpy(), cmap="Blues", vmin=0, vmax=1)
+drawn = axis.imshow(weights[0].cpu(), cmap="Blues", vmin=0, vmax=1)
 axis.set_xticks(range(PAIRS), [f"{chr(65 + a)}={n}" for a, n in zip(letters[0].tolist(), digits[0].tolist())])
 axis.set_yticks(range(PAIRS), [f"{chr(65 + a)}?" for a in asked[0].tolist()])
 axis.set(xlabel="pair", ylabel="question", title="Each question finds its pair")
@@ -147,18 +148,16 @@ def position_codes(places, width):
     return minigrad.stack([angles.sin(), angles.cos()], dim=2).reshape(places, width)
 
 
-shuffled = minigrad.randperm(10)
+shuffled = minigrad.randperm(10, device=args.device)
 difference = (attention(q, k, k)[0] - attention(q, k[:, shuffled], k[:, shuffled])[0]).abs().max().item()
 print(f"answers before and after shuffling: largest difference {difference:.1e}")
 assert difference < 1e-5
 codes = position_codes(32, 48)
-figure, (left, right_) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-drawn = left.imshow(codes.numpy(), cmap="PuOr_r", aspect="auto")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+figure.colorbar(left.imshow(codes, cmap="PuOr_r", aspect="auto"), ax=left)
 left.set(xlabel="entry of the code", ylabel="place in the text", title="A code for each place")
-figure.colorbar(drawn, ax=left)
-drawn = right_.imshow((codes @ codes.T).numpy(), cmap="Blues")
-right_.set(xlabel="place", ylabel="place", title="Dot products: alike if near")
-figure.colorbar(drawn, ax=right_)
+figure.colorbar(right.imshow(codes @ codes.T, cmap="Blues"), ax=right)
+right.set(xlabel="place", ylabel="place", title="Dot products: alike if near")
 figure.savefig(args.out / "21_positions.png", dpi=120)
 
 # %%
@@ -166,8 +165,8 @@ figure.savefig(args.out / "21_positions.png", dpi=120)
 # -----------
 # The text to learn from: ten of Shakespeare's sonnets of 1609, here in modern spelling, " / " for the end of a verse.
 # Six thousand letters are very few; big models read a billion times as much. The last sonnet is held out: the network
-# never learns from it, so it can tell us honestly how well the next letter is guessed in verses unseen. *Loss* here is
-# the mean of -log(probability given to the letter that came), and two simple guessers say what is good:
+# never learns from it, so it says honestly how well the next letter is guessed in unseen verses. The *loss* is the mean
+# of -log(probability given to the letter that came), and two simple guessers say what is good:
 #
 # - the *uniform* one gives each of the 35 letters and signs the same probability;
 # - the *bigram* knows how often each letter followed each other one in the nine sonnets.
@@ -348,23 +347,16 @@ print(f"{sum(parameter.numel() for parameter in writer.parameters()):,} paramete
 print(f"\nheld-out sonnet: uniform {uniform:.3f}, bigram {bigram:.3f}, transformer {final:.3f}")
 
 # %%
-# What you should see: within the first dozens of steps the network learns which letters are common, then it reaches the
-# bigram, and then it learns to use more than one letter of the past. On the nine sonnets it gets better and better, as
-# it begins to know them by heart; on the tenth the gain soon ends. Without the strong weight decay the tenth would get
-# worse again (exercise 2).
-
+# What you should see: in a few dozen steps the network learns which letters are common, then it reaches the bigram, and
+# then it learns to use more than one letter of the past. On the nine sonnets it gets better and better, as it begins to
+# know them by heart; on the tenth the gain soon ends. Without the strong weight decay the tenth would get worse again
+# (exercise 2).
 
 figure, axis = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
 axis.plot(losses, color=BLUE, linewidth=0.5, alpha=0.35)
-chunk = max(1, len(losses) // 40)
-smooth = losses[: len(losses) // chunk * chunk].reshape(-1, chunk).mean(axis=1)
-axis.plot(
-    chunk * (np.arange(len(smooth)) + 0.5),
-    smooth,
-    color=BLUE,
-    linewidth=2,
-    label="nine sonnets (a batch, with dropout)",
-)
+smooth = losses.reshape(20, -1).mean(axis=1)
+middles = len(losses) / 20 * (np.arange(20) + 0.5)
+axis.plot(middles, smooth, color=BLUE, linewidth=2, label="nine sonnets (batches, with dropout)")
 axis.plot(*held.T, color=RED, marker="o", markersize=4, label="held-out sonnet")
 for height, name, dashes in ((uniform, "uniform", ":"), (bigram, "bigram on the held-out sonnet", "--")):
     axis.axhline(height, color="0.4", linestyle=dashes, label=name)
@@ -426,7 +418,7 @@ figure.savefig(args.out / "21_heads.png", dpi=120)
 # -------------------
 # Forget the mask, and the loss is wonderful: every place sees the next letter, which is its answer, and learns to copy
 # it. But when it writes there is no next letter to copy. A loss that is too good to be true is not true. The gradient
-# finds out quickly: what does the score at place 10 depend on?
+# finds out quickly: what does the output at place 10 depend on?
 
 cheat = Writer(causal=False).to(args.device)
 cheat_losses, cheat_held = train(cheat, 100 if args.quick else 400)

@@ -30,6 +30,7 @@ from minigrad.utils.data import BatchSampler, DataLoader, DistributedBatchSample
 
 parser = argparse.ArgumentParser(description="Train a digit reader on several processes.")
 parser.add_argument("--seed", type=int, default=0, help="for first weights and shuffling (default: 0)")
+parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "figures", help="folder for the figures")
 parser.add_argument("--quick", action="store_true", help="two epochs only, to see that everything runs")
 parser.add_argument("--report", type=Path, help="write the result here and draw nothing (for the second start)")
@@ -47,8 +48,14 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # without ``mpiexec``, there is one process of rank 0, and every line below works as well.
 #
 # If all copies printed, each line would come several times, in any order. So rank 0 speaks, and the others are silent.
+#
+# Messages travel by MPI, which is made for main memory. From GPU to GPU they travel by NCCL, and each rank takes a GPU
+# of its own: ``"cuda"`` is another one on each.
 
 distributed.init_process_group()
+if args.device != "cpu" and distributed.get_world_size() > 1:
+    distributed.destroy_process_group()
+    distributed.init_process_group("nccl")
 rank, world_size = distributed.get_rank(), distributed.get_world_size()
 say = distributed.rank_zero_only(print)
 say(f"{world_size} process(es)")
@@ -67,7 +74,8 @@ say(f"{world_size} process(es)")
 # rounding in the first row, about 10⁻¹⁶ in numbers of 64 bits, and one of about a fifth in the second.
 
 train_set, test_set = (
-    TensorDataset(digits.data.double(), digits.targets) for digits in (Digits("train"), Digits("test"))
+    TensorDataset(digits.data.to(args.device, minigrad.float64), digits.targets.to(args.device))
+    for digits in (Digits("train"), Digits("test"))
 )
 criterion = nn.CrossEntropyLoss()
 
@@ -80,15 +88,13 @@ def gradient(model, x, y):
 
 
 minigrad.manual_seed(args.seed)
-small = nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 10)).double()
+small = nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 10)).to(args.device, minigrad.float64)
 x, y = train_set[:7]
 whole, first, second = gradient(small, x, y), gradient(small, x[:4], y[:4]), gradient(small, x[4:], y[4:])
 say("\n                         distance from the gradient of the whole batch")
-for name, combined in (
-    ("weighted by 4/7 and 3/7", 4 / 7 * first + 3 / 7 * second),
-    ("plain mean", (first + second) / 2),
-):
-    say(f"{name:24} {((combined - whole).norm() / whole.norm()).item():.1e}")
+means = {"weighted by 4/7 and 3/7": 4 / 7 * first + 3 / 7 * second, "plain mean": (first + second) / 2}
+for name, mean in means.items():
+    say(f"{name:24} {((mean - whole).norm() / whole.norm()).item():.1e}")
 
 # %%
 # Shares of a batch
@@ -110,7 +116,7 @@ if world_size == 1:
     figure, axes = plt.subplots(2, 8, figsize=(8.4, 2.9), layout="constrained")
     for k in range(2):
         images, labels = next(iter(loader_of(16, num_replicas=2, rank=k)))
-        for axis, image in zip(axes[k], images.numpy().reshape(-1, 8, 8), strict=True):
+        for axis, image in zip(axes[k], images.cpu().numpy().reshape(-1, 8, 8), strict=True):
             axis.imshow(image, cmap="gray_r", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set(visible=True, color=COLOURS[k], linewidth=2)
@@ -124,15 +130,15 @@ if world_size == 1:
 # Each rank starts with other weights here, on purpose: ``DistributedDataParallel`` gives all of them rank 0's. From
 # then on every ``backward()`` ends with a message: each rank puts its gradients in, and gets the mean over all ranks.
 # Ranks that begin alike and take the same steps stay alike; the weights themselves are never sent again. (Read
-# ``average_ gradients`` in minigrad/distributed/parallel.py, it is twenty lines.)
+# ``average_gradients`` in ``minigrad/distributed/parallel.py``, it is twenty lines.)
 #
 # Batch norm needs a word. It uses the mean and the variance of the samples that it sees, so on a share of the batch it
 # computes something else than on all of it. ``SyncBatchNorm`` lets the ranks add up their sums first, and is batch norm
 # of the whole batch again. We compute with 64 bits, so that equality can be seen to be one.
 
 minigrad.manual_seed(args.seed + rank)
-model = nn.Sequential(nn.Linear(64, 32, bias=False), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 10)).double()
-model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+model = nn.Sequential(nn.Linear(64, 32, bias=False), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 10))
+model = nn.SyncBatchNorm.convert_sync_batchnorm(model).to(args.device, minigrad.float64)
 model = distributed.DistributedDataParallel(model)
 optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 loader = loader_of(64)
@@ -181,7 +187,7 @@ say(f"test: {test_accuracy:.2%} right")
 # At the end the ranks tell each other what they saw. If there are several, rank 0 hands it over in a file, should it
 # have been asked to, and the copies are done. What follows is for one process.
 
-mine = {"losses": own_losses, "samples": samples_seen, "parameters": model.module.state_dict()}
+mine = {"losses": own_losses, "samples": samples_seen, "parameters": model.module.cpu().state_dict()}
 everybody = [None] * world_size
 distributed.all_gather_object(everybody, mine)
 distributed.destroy_process_group()
@@ -194,7 +200,8 @@ if world_size > 1:
 # The same on two processes
 # -------------------------
 # Now this file is started again, as two processes. ``python -m mpi4py`` runs a program so that an error in one process
-# ends all of them; otherwise the others would wait for its message for ever. Without MPI installed (``pip install
+# ends all of them; otherwise the others would wait for its message for ever. Two ranks need two GPUs; where there are
+# fewer, they compute on the CPU, and the result is the same but for rounding. Without MPI installed (``pip install
 # 'minigrad[dist]'``) the lesson goes on with one process and leaves the comparison out.
 
 
@@ -207,6 +214,7 @@ def on_several_processes(n):
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.npz"
         command = [mpiexec, "-n", str(n), sys.executable, "-m", "mpi4py", str(script), "--seed", str(args.seed)]
+        command += ["--device", args.device if minigrad.cuda.device_count() >= n else "cpu"]
         command += ["--report", str(report), *["--quick"] * args.quick]
         environment = {**os.environ, "PYTHONPATH": str(Path(minigrad.__file__).parents[1])}  # the same minigrad
         subprocess.run(command, env=environment, check=True, timeout=300, stdout=subprocess.DEVNULL)
@@ -232,13 +240,10 @@ figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 axis.plot(steps, own_losses[:20], color="0.3", label="one process, the whole batch")
 if report is not None:
     for k, seen in enumerate(report["ranks"]):
-        axis.plot(
-            steps, seen["losses"][:20], "os"[k], color=COLOURS[k], markersize=5, label=f"rank {k}, half the batch"
-        )
-axis.set(
-    xlabel="step of the first epoch", ylabel="cross entropy", title="Each rank sees another loss; the mean is the same"
-)
-axis.set_xticks(steps[::2])
+        name = f"rank {k}, half the batch"
+        axis.plot(steps, seen["losses"][:20], "os"[k], color=COLOURS[k], markersize=5, label=name)
+axis.set(xlabel="step of the first epoch", ylabel="cross entropy", xticks=steps[::2])
+axis.set_title("Each rank sees another loss; the mean is the same")
 axis.legend(frameon=False)
 figure.savefig(args.out / "25_losses.png", dpi=120)
 
