@@ -2,19 +2,19 @@
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from generate import sources  # noqa: E402
+from docutils import nodes  # noqa: E402
+from generate import figures, sources  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
 
 import minigrad  # noqa: E402
 
 WORK = Path(os.environ["MINIGRAD_DOCS_WORK"])
 RUN = os.environ["MINIGRAD_DOCS_RUN"]  # "fast", "quick" or "full"
-FIGURES = tempfile.mkdtemp(prefix="minigrad-figures-")  # lessons save theirs; the gallery takes the open ones
 
 project = "minigrad"
 author = copyright = "the minigrad developers"
@@ -57,6 +57,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 mathjax_path = "mathjax/tex-svg.js"  # MathJax 3.2.2, in one file, so that pages work without a network
+mathjax3_config = {"options": {"enableMenu": False}}  # it would make every formula a stop of the Tab key
 myst_enable_extensions = ["dollarmath", "attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
@@ -78,7 +79,7 @@ linkcode_resolve = sources.resolve
 def _arguments(_conf: object, script: dict[str, str]) -> list[str]:
     """Return the words behind the name of a lesson's script."""
     quick = RUN != "full" and "--quick" in Path(script["src_file"]).read_text(encoding="utf-8")
-    return ["--out", FIGURES] + ["--quick"] * quick
+    return ["--out", figures.FOLDER] + ["--quick"] * quick
 
 
 def _sharp(_conf: object, _file: str) -> None:
@@ -94,6 +95,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"[/\\]\d\d_",
     "within_subsection_order": "FileNameSortKey",
     "plot_gallery": RUN != "fast",
+    "image_scrapers": (figures.scrape,),
     "abort_on_example_error": True,
     "reset_argv": _arguments,
     "reset_modules": ("matplotlib", _sharp),
@@ -109,6 +111,14 @@ sphinx_gallery_conf = {
 }
 
 
-def setup(app: object) -> None:
-    """Add what these pages have beyond Sphinx: the sources of minigrad, and links into them."""
+def _head_rows(_app: object, doctree: nodes.document) -> None:
+    """Make the first column of a table without a header the headers of its rows."""
+    for group in doctree.findall(nodes.tgroup):
+        if not any(isinstance(part, nodes.thead) for part in group):
+            next(group.findall(nodes.colspec))["stub"] = 1
+
+
+def setup(app: Sphinx) -> None:
+    """Add what these pages have beyond Sphinx: the sources of minigrad, links into them, and headers of tables."""
     sources.setup(app)
+    app.connect("doctree-read", _head_rows)

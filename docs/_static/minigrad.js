@@ -1,3 +1,5 @@
+// What the pages do beyond the theme.
+
 // The picture on the home page: gradient descent on x squared, with a rate that the reader chooses.
 document.addEventListener("DOMContentLoaded", () => {
   const play = document.getElementById("play");
@@ -29,8 +31,63 @@ document.addEventListener("DOMContentLoaded", () => {
       : "It arrives.";
     shown.textContent = rate.toFixed(2);
     verdict.textContent = `After 20 steps x = ${end.toPrecision(3)}. ${story}`;
-    svg.setAttribute("aria-label", `A valley, and a walker on it that starts at 4. ${verdict.textContent}`);
+    svg.setAttribute("aria-label", `A valley, and a ball in it that starts at 4. ${verdict.textContent}`);
   }
   input.addEventListener("input", draw);
   draw();
+});
+
+// A film can be stopped, and does not start for readers who have asked for less motion.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const film of document.querySelectorAll('.bd-article img[src$=".gif"]')) {
+    const still = document.createElement("canvas");
+    const button = document.createElement("button");
+    const box = document.createElement("div");
+    box.className = "film";
+    button.className = "btn btn-sm";
+    still.setAttribute("role", "img");
+    still.setAttribute("aria-label", film.alt);
+    film.replaceWith(box);
+    box.append(film, still, button);
+
+    function show(playing) {
+      if (!playing) {
+        still.width = film.naturalWidth;
+        still.height = film.naturalHeight;
+        still.getContext("2d").drawImage(film, 0, 0);
+      }
+      film.hidden = !playing;
+      still.hidden = playing;
+      button.textContent = playing ? "Stop the film" : "Play the film";
+    }
+    button.addEventListener("click", () => show(film.hidden));
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    show(true);
+    if (calm) film.decode().then(() => show(false));
+  }
+});
+
+// The keyboard: a slash opens the search, the focus stays where the colours were chosen, and arrows have names.
+document.addEventListener("DOMContentLoaded", () => {
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
+    event.preventDefault();
+    document.querySelector(".search-button__button")?.click();
+  });
+  for (const choice of document.querySelectorAll(".theme-change-button")) {
+    choice.addEventListener("click", () => choice.closest(".dropdown")?.querySelector(".theme-switch-button")?.focus());
+  }
+  for (const arrow of document.querySelectorAll(".bd-sidebar-primary summary")) {
+    const page = arrow.closest("li")?.querySelector("a")?.textContent.trim();
+    if (page) arrow.setAttribute("aria-label", `Pages of ${page}`);
+  }
+});
+
+// Formulas that are wider than the page can be scrolled, by the arrow keys too.
+window.addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  for (const formula of document.querySelectorAll("mjx-container[display]")) {
+    if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+  }
 });

@@ -17,7 +17,7 @@ def graph() -> str:
     svg = re.sub(r"<style>.*?</style>", "", svg, flags=re.DOTALL)
     words = "A neuron as a graph: its weight, its bias, and the steps from them to the loss"
     svg = re.sub(r"<title>.*?</title>", f"<title>{words}</title>", svg)
-    return svg.replace("<svg ", '<svg class="graph" ', 1).replace('fill="#6b7280"', 'class="tip"')
+    return svg.replace("<svg ", f'<svg class="graph" aria-label="{words}" ', 1).replace('fill="#6b7280"', 'class="tip"')
 
 
 def pages() -> dict[str, str]:

@@ -108,7 +108,8 @@ def split_page(room: str, parts: dict[str, list[Name]]) -> str:
 
 def table(names: Iterable[Name]) -> list[str]:
     """Return a list of names with the first line of what each is."""
-    lines = [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+    lines = [".. list-table::", "   :class: names", "   :widths: 30 70", "   :header-rows: 1", ""]
+    lines += ["   * - Name", "     - What it is"]
     for name in sorted(names, key=lambda name: name.name.lower()):
         lines += [f"   * - :py:obj:`~{name.path}`", f"     - {first_line(name)}"]
     return [*lines, ""]

@@ -65,7 +65,7 @@ def pages() -> dict[str, str]:
     found, lines = {}, [INTRODUCTION, ".. toctree::", "   :hidden:", ""]
     there = sorted(sheets, key=lambda module: order.get(module, len(order)))
     names = [module.rpartition(".")[2] for module in there]
-    lines += [*(f"   {name}" for name in names), "", *LIST]
+    lines += [*(f"   {name}" for name in names), "", *LIST, "   * - Sheet", "     - Ops"]
     for module, name in zip(there, names, strict=True):
         found[f"sheets/{name}.rst"] = sheet(module, sheets[module])
         shown = [op for op in sheets[module] if has_words(op)]
@@ -74,7 +74,7 @@ def pages() -> dict[str, str]:
     return {"sheets/index.rst": "\n".join([*lines, ""]), **found}
 
 
-LIST = [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+LIST = [".. list-table::", "   :class: names", "   :widths: 30 70", "   :header-rows: 1", ""]
 INTRODUCTION = """\
 The calculus sheets
 ===================
@@ -306,4 +306,4 @@ def composed(module: str, ops: set[int]) -> list[str]:
         return []
     head = "Composed of ops"
     intro = "These have no rule of their own. They call ops, and their derivatives follow."
-    return [head, "-" * len(head), "", intro, "", *LIST, *lines, ""]
+    return [head, "-" * len(head), "", intro, "", *LIST, "   * - Function", "     - What it is", *lines, ""]

@@ -84,8 +84,27 @@ def lesson(
     return [link], []
 
 
+def lessons(
+    _name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, *_: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Link to several lessons by their numbers alone: ``4, 24``. Their titles show when a number is pointed at."""
+    found: list[nodes.Node] = []
+    for number in text.split(", "):
+        links, messages = lesson("lesson", rawtext, number, lineno, inliner)
+        if messages:
+            return [], messages
+        for link in links:
+            if isinstance(link, nodes.reference):
+                link = nodes.reference(
+                    rawtext, number, refuri=link["refuri"], reftitle=f"Lesson {number}: {link.astext()}", internal=True
+                )
+            found += [nodes.Text(", "), link]
+    return found[1:], []
+
+
 def setup(app: Any) -> None:
-    """Register the role and the pages."""
+    """Register the roles and the pages."""
     app.add_role("src", src)
     app.add_role("lesson", lesson)
+    app.add_role("lessons", lessons)
     app.connect("html-collect-pages", source_pages)

@@ -15,7 +15,7 @@ pytest.importorskip("pygments")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from generate import inventory, reference, refused, sheets  # noqa: E402
+from generate import figures, inventory, reference, refused, sheets  # noqa: E402
 from generate.curves import curve  # noqa: E402
 from generate.text import plain, prose  # noqa: E402
 
@@ -147,3 +147,57 @@ def test_formulas_are_no_markup(text, shown):
 def test_examples_stay_as_they_are():
     text = "|x|::\n\n    a |b|\n\n>>> x**2\n|9|\n\n|y|"
     assert prose(text) == "\\|x\\|::\n\n    a |b|\n\n>>> x**2\n|9|\n\n\\|y\\|"
+
+
+def drawn():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([0, 1], label="a < b")
+    left.set(title='say "yes"', xlabel="step", ylabel="loss")
+    left.legend()
+    right.set(title="two\nlines", xlabel="step", ylabel="loss")
+    return figure
+
+
+def test_a_figure_is_put_into_words():
+    words = "The bend. say &quot;yes&quot;; two lines. Axes: loss against step. Legend: a &lt; b."
+    assert figures.describe(drawn(), "The bend") == words
+
+
+def test_figures_without_a_title_are_counted():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    assert figures.describe(plt.subplots(2, 3)[0], "What is it?") == "What is it? 6 images."
+
+
+@pytest.mark.parametrize(("line", "head"), [(4, "A lesson"), (8, "A lesson"), (13, "The first"), (30, "The second")])
+def test_the_heading_above_a_line(line, head):
+    text = '"""\nA lesson\n========\nProse.\n"""\n\nx = 1\n# %%\n# The first\n# ---------\n# ====  ====\n# a  b\n'
+    assert figures.heading(text + "# %%\n# The second\n# ----------\n", line) == head
+
+
+class Paths:
+    """Where the gallery wants a lesson's figures."""
+
+    def __init__(self, folder):
+        self.paths = iter(f"{folder}/images/lesson_{k:03d}.png" for k in range(1, 9))
+
+    def __iter__(self):
+        return self.paths
+
+
+def test_a_film_takes_the_place_of_its_last_frame(tmp_path):
+    pytest.importorskip("sphinx_gallery")
+    pytest.importorskip("matplotlib.pyplot").close("all")
+    for name in ("images", "figures"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lesson.py").write_text("# A race\n# ------\n", encoding="utf-8")
+    (tmp_path / "figures" / "race.gif").write_bytes(b"GIF89a")
+    block = {"image_path_iterator": Paths(tmp_path), "src_file": str(tmp_path / "lesson.py")}
+    said = []
+    for _ in range(2):  # the second block only speaks of it
+        drawn()
+        said.append(figures.scrape(("code", 'args.out / "race.gif"', 2), block, {"src_dir": str(tmp_path)}))
+    assert [path.name for path in sorted((tmp_path / "images").iterdir())] == ["lesson_001.gif", "lesson_002.png"]
+    assert "lesson_001.gif" in said[0]
+    assert ":alt: Film. A race. say" in said[0]
+    assert ":alt: A race. say" in said[1]

@@ -29,17 +29,27 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.links, self.loads, self.ids, self.images = [], [], set(), []
-        self.headings, self.language, self.fields = [], None, []
+        self.headings, self.language, self.drawings = [], None, []
+        self.names, self.tables, self.open_links = [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         if tag == "html":
             self.language = found.get("lang")
+        if tag == "a":
+            self.open_links.append([found.get("aria-label") or found.get("title") or ""])
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
         if tag == "img":
             self.images.append((found.get("src"), found.get("alt")))
+            self.handle_data(found.get("alt") or "")
+        if tag == "svg" and found.get("aria-hidden") != "true":
+            self.drawings.append((found.get("role"), found.get("aria-label") or found.get("aria-labelledby")))
+        if tag == "table":
+            self.tables.append([found.get("class") or "", 0])
+        if tag == "th" and self.tables:
+            self.tables[-1][1] += 1
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
         if found.get("id"):
@@ -48,6 +58,14 @@ class Page(HTMLParser):
             self.ids.add(found["name"])
         self.loads += [found[name] for kind, name in LOADS if kind == tag and found.get(name)]
         self.loads += re.findall(r"url\(([^)]*)\)", found.get("style", ""))
+
+    def handle_data(self, data):
+        if self.open_links:
+            self.open_links[-1].append(data)
+
+    def handle_endtag(self, tag):
+        if tag == "a" and self.open_links:
+            self.names.append("".join(self.open_links.pop()).strip())
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +114,7 @@ def test_styles_load_nothing_from_elsewhere(site):
 
 def test_scripts_load_nothing_from_elsewhere(site):
     """Addresses in scripts are names of formats or words about them; MathJax's are of parts that nobody asks for."""
-    scripts = [path for path in site.rglob("*.js") if "MathJax" not in path.read_text(encoding="utf-8")]
+    scripts = [path for path in site.rglob("*.js") if path.parent.name != "mathjax"]
     assert any(path.name == "minigrad.js" for path in scripts)
     for path in scripts:
         text = path.read_text(encoding="utf-8")
@@ -130,16 +148,54 @@ def test_links_lead_somewhere(site, pages):
     assert dead == []
 
 
+def is_ours(name):
+    """Whether a page is more than an index that Sphinx makes."""
+    return not name.startswith(("genindex", "py-modindex", "search"))
+
+
 def test_pictures_have_words(pages):
-    images = [(name, *image) for name, page in pages.items() for image in page.images if not name.startswith("learn/")]
-    assert images
+    """Beside the emblem and the cards of lessons, whose titles stand below, every picture says what it shows."""
+    images = [(name, *image) for name, page in pages.items() for image in page.images if is_ours(name)]
     assert [image for image in images if image[2] is None] == []
+    told = [image for image in images if not re.search(r"icon\.svg$|_thumb\.\w+$", image[1])]
+    assert len(told) >= 4
+    bare = [image for image in told if len(image[2]) < 20 or re.search(r"\.(png|svg|gif|jpg)|sphx|_\d+$", image[2])]
+    assert bare == []
+
+
+def test_drawings_have_words(pages):
+    drawings = {name: page.drawings for name, page in pages.items() if page.drawings}
+    assert sum(map(len, drawings.values())) > 50
+    inner = (None, None)  # a part of another drawing
+    assert [name for name, found in drawings.items() if any(d != inner and None in d for d in found)] == []
+    assert [name for name, found in drawings.items() if found[0] == inner] == []
 
 
 def test_pages_have_one_title_and_a_language(pages):
-    written = {name: page for name, page in pages.items() if not name.startswith(("genindex", "py-modindex", "search"))}
+    written = {name: page for name, page in pages.items() if is_ours(name)}
     assert {page.language for page in written.values()} == {"en"}
     assert [name for name, page in written.items() if page.headings.count(1) != 1] == []
+
+
+def test_headings_go_down_one_step_at_a_time(pages):
+    jumps = {name: [(a, b) for a, b in zip([0, *page.headings], page.headings) if b > a + 1]
+             for name, page in pages.items() if is_ours(name)}  # fmt: skip
+    assert {name: found for name, found in jumps.items() if found} == {}
+
+
+def test_the_first_link_leads_past_the_menus(pages):
+    assert [name for name, page in pages.items() if page.links[:1] != ["#main-content"]] == []
+    assert [name for name, page in pages.items() if "main-content" not in page.ids] == []
+
+
+def test_links_have_words(pages):
+    assert [name for name, page in pages.items() if not page.names or "" in page.names] == []
+
+
+def test_tables_have_headers(pages):
+    tables = [(name, *table) for name, page in pages.items() for table in page.tables if is_ours(name)]
+    assert len(tables) > 50
+    assert [table for table in tables if not table[2]] == []
 
 
 def test_every_public_name_can_be_linked_to(site):
