@@ -163,15 +163,24 @@ from minigrad.ops.loss import (
     binary_cross_entropy_with_logits,
     ctc_paths,
     huber,
+    nll,
     softmax_cross_entropy,
 )
-from minigrad.ops.normalization import batch_norm, batch_norm_fixed, channel_affine, layer_norm
+from minigrad.ops.normalization import batch_norm, batch_norm_fixed, channel_affine, group_norm, layer_norm
 from minigrad.ops.norms import (
     cdist,
     pdist,
 )
 from minigrad.ops.op import Op, Variadic, broadcast_to, cast, op, registry, sum_to_size
-from minigrad.ops.padding import border_fold, border_pad, constant_pad, resample, take_rising
+from minigrad.ops.padding import (
+    bilinear,
+    border_fold,
+    border_pad,
+    constant_pad,
+    nearest_pixel,
+    resample,
+    take_rising,
+)
 from minigrad.ops.pooling import (
     adaptive_max_indices,
     max_pool,

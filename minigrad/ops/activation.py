@@ -16,7 +16,7 @@ from minigrad.backend import constant_row, constants
 from minigrad.ops.elementwise import absolute, clamp, exp, expm1, gt, le, logical_and, lt, tanh, where
 from minigrad.ops.op import op
 from minigrad.ops.promotion import FLOAT32, get_default_dtype
-from minigrad.ops.reduction import sum_
+from minigrad.ops.reduction import row_sums, row_tops, sum_
 from minigrad.ops.shape import chunk
 from minigrad.ops.special import erf
 
@@ -383,19 +383,12 @@ def glu(x: Any, dim: int = -1) -> Any:
 # Softmax
 
 
-def _sum_rows(xp: Any, y: Any, dim: int) -> Any:
-    """Return the sum along ``dim``, kept; along the last one as a product with ones, in a quarter of the time."""
-    if y.ndim > 1 and dim in (-1, y.ndim - 1):
-        return y.dot(constant_row(xp, 1, y.shape[-1], y.dtype))[..., None]
-    return y.sum(axis=dim, keepdims=True)
-
-
 @op(promote=None)
 def softmax(xp: Any, x: Any, /, dim: int) -> Any:
     """e^x_i / sum_j e^x_j along dim;   d = y (dx - sum of y dx)"""
     _check_floating(x)
-    y = xp.exp(x - x.max(axis=dim, keepdims=True))
-    y /= _sum_rows(xp, y, dim)
+    y = xp.exp(x - row_tops(xp, x, dim))
+    y /= row_sums(xp, y, dim)
     return y
 
 
@@ -403,8 +396,8 @@ def softmax(xp: Any, x: Any, /, dim: int) -> Any:
 def log_softmax(xp: Any, x: Any, /, dim: int) -> Any:
     """x_i - log(sum_j e^x_j) along dim;   d = dx - sum of softmax(x) dx"""
     _check_floating(x)
-    y = x - x.max(axis=dim, keepdims=True)
-    y -= xp.log(_sum_rows(xp, xp.exp(y), dim))
+    y = x - row_tops(xp, x, dim)
+    y -= xp.log(row_sums(xp, xp.exp(y), dim))
     return y
 
 
@@ -415,13 +408,13 @@ log_softmax.derivative(x=lambda g, y, dim: g - exp(y) * sum_(g, dim, True))
 @softmax.raw_derivative
 def _softmax_raw(xp: Any, wanted: Any, g: Any, y: Any, dim: int) -> Any:
     dx = g * y
-    dx -= y * _sum_rows(xp, dx, dim)
+    dx -= y * row_sums(xp, dx, dim)
     return [dx]
 
 
 @log_softmax.raw_derivative
 def _log_softmax_raw(xp: Any, wanted: Any, g: Any, y: Any, dim: int) -> Any:
     dx = xp.exp(y)
-    dx *= -_sum_rows(xp, g, dim)
+    dx *= -row_sums(xp, g, dim)
     dx += g
     return [dx]

@@ -10,7 +10,7 @@ from typing import Any
 
 from minigrad.ops.op import op, sum_to_size
 from minigrad.ops.product import matmul
-from minigrad.ops.reduction import sum_
+from minigrad.ops.reduction import row_sums, row_tops, sum_
 from minigrad.ops.shape import transpose
 
 
@@ -24,10 +24,10 @@ def _weights(xp: Any, x: Any) -> Any:
     """Turn scores into weights, in place. A query that may look nowhere (all -inf) gets 0 everywhere, not 0 / 0."""
     if not x.size:
         return x
-    top = x.max(axis=-1, keepdims=True)
+    top = row_tops(xp, x, -1)
     x -= xp.maximum(top, xp.finfo(x.dtype).min)
     xp.exp(x, out=x)
-    total = x.sum(axis=-1, keepdims=True)
+    total = row_sums(xp, x, -1)
     x /= xp.maximum(total, xp.finfo(x.dtype).tiny)
     return x
 
@@ -90,7 +90,7 @@ def _attention_raw(
     ds = xp.matmul(g, v.swapaxes(-1, -2))
     if drop is not None:
         ds *= drop
-    ds -= (ds * weights).sum(axis=-1, keepdims=True)
+    ds -= row_sums(xp, ds * weights, -1)
     ds *= weights
     dm = sum_to_size(ds.copy(), mask.shape) if wanted[3] else None
     ds *= scale

@@ -103,6 +103,58 @@ im2col.derivative(x=lambda g, window: col2im(g, window))
 col2im.derivative(columns=lambda g, window: im2col(g, window))
 
 # --------------------------------------------------------------------------------------------------------------
+# Depthwise: a kernel for each channel
+#
+# As a product this would be a row times all columns, copies of x for a single sum. But if the windows step by 1, then
+# for each kernel entry the inputs of all outputs follow each other in memory, and need no copy. (Where a row ends, as
+# long as that of the padded x, so go on those of windows that reach over into the next row; they are cut off again.)
+
+
+def _is_depthwise(x: Any, o: int, window: Window, groups: int) -> bool:
+    """Whether x (C, *size, N) has a kernel for each channel whose windows overlap; N = 1 is faster as a product."""
+    return x.shape[0] == o == groups and x.shape[-1] > 1 and not window.apart()
+
+
+def _reach(window: Window) -> Sizes:
+    """Return how far it is from the first entry of the kernel to the last one."""
+    return tuple(d * (k - 1) for d, k in zip(window.dilation, window.kernel))
+
+
+def _laid_out(xp: Any, x: Any, window: Window, out: Sizes, stride: Sizes, before: Sizes) -> Any:
+    """Return zeros as large as ``out`` windows reach, and a row more, with entry i of x at stride i + before."""
+    rows, *size = (n + m for n, m in zip(out, _reach(window)))
+    y = xp.zeros((x.shape[0], rows + 1, *size, x.shape[-1]), x.dtype)
+    ones = (1,) * len(out)
+    lay = Window((rows, *size), x.shape[1:-1], ones, stride, tuple(-n for n in before), ones)
+    for _, entries, places in lay.steps():
+        y[(slice(None), *places)] = x[(slice(None), *entries)]
+    return y
+
+
+def _runs(xp: Any, x: Any, window: Window, rows: int) -> Any:
+    """Return for each kernel entry as many rows of x as follow it: a view (C, *kernel, places)."""
+    shape = (x.shape[0], *window.kernel, rows * math.prod(x.shape[2:]))
+    steps = (d * step for d, step in zip(window.dilation, x.strides[1:-1]))
+    return xp.lib.stride_tricks.as_strided(x, shape, (x.strides[0], *steps, x.itemsize))
+
+
+def _slide(xp: Any, x: Any, weight: Any, window: Window, out: Sizes, stride: Sizes, before: Sizes) -> Any:
+    """Slide the kernels by steps of 1 over x as it is laid out: y (C, *out, N), with gaps in memory."""
+    x = _laid_out(xp, x, window, out, stride, before)
+    k = "hwd"[: len(out)]
+    y = xp.einsum(f"c{k}p,c{k}->cp", _runs(xp, x, window, out[0]), weight[:, 0])
+    return y.reshape(len(x), out[0], *x.shape[2:])[(slice(None), slice(None), *map(slice, out[1:]))]
+
+
+def _slide_weight(xp: Any, x: Any, u: Any, window: Window) -> Any:
+    """Return the sum of x_i u_o for each kernel entry (C, *kernel), of windows that step by 1."""
+    x = _laid_out(xp, x, window, window.out, window.stride, window.padding)
+    u = _laid_out(xp, u, window, window.out, window.stride, (0,) * len(window.out))[:, : window.out[0]]
+    k = "hwd"[: len(window.out)]
+    return xp.einsum(f"c{k}p,cp->c{k}", _runs(xp, x, window, window.out[0]), u.reshape(len(u), -1))
+
+
+# --------------------------------------------------------------------------------------------------------------
 # Convolution
 
 
@@ -114,6 +166,9 @@ def conv(xp: Any, x: Any, weight: Any, bias: Any, /, window: Window, groups: int
     into as many parts, and each part of y sees one part of x.
     """
     x = _batch_last(xp, x)
+    if _is_depthwise(x, len(weight), window, groups) and max(window.stride) == 1:
+        y = _slide(xp, x, weight, window, window.out, window.stride, window.padding)
+        return _batch_first(xp.ascontiguousarray(y) if bias is None else y + _over(bias, y.ndim))
     y = xp.empty((weight.shape[0], *window.out, x.shape[-1]), x.dtype)
     w = _matrices(weight, groups)
     for rows, block in _blocks(window, x):
@@ -131,6 +186,11 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
     u (N, O, *out), weight (O, C / groups, *kernel), x (N, C, *size): back through a convolution.
     """
     u = _batch_last(xp, u)
+    if _is_depthwise(u, weight.shape[1] * groups, window, groups):  # slide back over u with zeros between its entries
+        turned = weight[(..., *(slice(None, None, -1),) * len(window.size))]
+        before = tuple(n - m for n, m in zip(_reach(window), window.padding))
+        x = _slide(xp, u, turned, window, window.size, window.stride, before)
+        return _batch_first(xp.ascontiguousarray(x) if bias is None else x + _over(bias, x.ndim))
     x = xp.zeros((weight.shape[1] * groups, *window.size, u.shape[-1]), u.dtype)
     w = _matrices(weight, groups).swapaxes(1, 2)
     for rows, block in _blocks(window, x):
@@ -140,7 +200,7 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
         (xp.matmul if part.shape[1] > 1 else xp.multiply)(w, part, out=columns)
         _add_columns(columns, x, block)
     if bias is not None:
-        x += bias.reshape(-1, *(1,) * (x.ndim - 1))
+        x += _over(bias, x.ndim)
     return _batch_first(x)
 
 
@@ -148,10 +208,17 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
 def conv_weight(xp: Any, x: Any, u: Any, /, window: Window, groups: int) -> Any:
     """w_k = sum_o x_i u_o;   dx = conv_transpose(u, g), du = conv(x, g)"""
     x, u = _batch_last(xp, x), _batch_last(xp, u)
+    if _is_depthwise(x, len(u), window, groups) and max(window.stride) == 1:
+        return _slide_weight(xp, x, u, window)[:, None]
     w: Any = 0  # transposed: BLAS is faster at a product with the longer side in front
     for rows, block in _blocks(window, x):
         w = w + xp.matmul(_columns(xp, x, block, groups), _matrices(u[:, rows], groups).swapaxes(1, 2))
     return w.swapaxes(1, 2).reshape(u.shape[0], x.shape[0] // groups, *window.kernel)
+
+
+def _over(bias: Any, ndim: int) -> Any:
+    """Return the bias in the shape in which it broadcasts over (C, ...)."""
+    return bias.reshape(-1, *(1,) * (ndim - 1))
 
 
 def _matrices(x: Any, groups: int) -> Any:

@@ -70,7 +70,19 @@ lerp.derivative(
 @op(name="pow")
 def power(xp: Any, a: Any, b: Any, /) -> Any:
     """a^b;   d = b a^(b-1) da + a^b log(a) db"""
+    if type(b) in (int, float) and 2 < b <= 8 and b == int(b):
+        return _whole_power(a, int(b))
     return a**b
+
+
+def _whole_power(a: Any, n: int) -> Any:
+    """Return a^n from a, a^2, a^4 ...: of negative numbers NumPy's own takes a hundred times as long."""
+    y = a if n % 2 else None
+    while n := n // 2:
+        a = a * a
+        if n % 2:
+            y = a if y is None else y * a
+    return y
 
 
 def _power_base(g: Any, a: Any, b: Any) -> Any:

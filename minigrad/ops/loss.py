@@ -8,14 +8,16 @@ from minigrad.backend import constant_row
 from minigrad.ops.activation import sigmoid, softmax
 from minigrad.ops.elementwise import clamp, exp, gt, log, where
 from minigrad.ops.op import op
-from minigrad.ops.shape import roll, stack, unbind, unsqueeze
+from minigrad.ops.reduction import sum_
+from minigrad.ops.shape import reshape, roll, stack, unbind, unsqueeze
 
 
-@op(promote="exact", apart=("target",), keeps=("e", "total", "at"))
-def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
+@op(promote="exact", apart=("target",), keeps=("e", "total", "at", "share"))
+def softmax_cross_entropy(xp: Any, x: Any, target: Any, factors: Any = None, /) -> Any:
     """mean over the rows of -log softmax(x)[target];   dx = g (softmax(x) - one_hot(target)) / n
 
-    Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction.
+    Softmax, logarithm and choice in one op: the derivative of the three together is a subtraction. With a factor for
+    each row the mean is weighted by them, and so is dx.
     """
     n, classes = x.shape
     if not x.flags.c_contiguous:
@@ -27,12 +29,16 @@ def softmax_cross_entropy(xp: Any, x: Any, target: Any, /) -> Any:
     z_target = z.take(at)
     e = xp.exp(z, out=z)
     total = e.dot(constant_row(xp, 1, classes, x.dtype))
-    loss = (xp.log(total) - z_target).dot(constant_row(xp, 1 / n, n, x.dtype))
-    return loss, e, total, at
+    share = None if factors is None else factors / factors.sum()
+    return _mean(xp, xp.log(total) - z_target, share), e, total, at, share
 
 
-def _softmax_cross_entropy_rule(g: Any, x: Any, target: Any) -> Any:
-    return (softmax(x, 1) - one_hot_like(x, target)) * (g / x.shape[0])
+def _mean(xp: Any, losses: Any, share: Any) -> Any:
+    return losses.dot(constant_row(xp, 1 / len(losses), len(losses), losses.dtype) if share is None else share)
+
+
+def _share_of(g: Any, x: Any, factors: Any) -> Any:
+    return g / x.shape[0] if factors is None else reshape(g * factors / sum_(factors), (-1, 1))
 
 
 @op(promote=None)
@@ -41,15 +47,36 @@ def one_hot_like(xp: Any, x: Any, target: Any, /) -> Any:
     return (target[:, None] == xp.arange(x.shape[1])).astype(x.dtype)
 
 
-softmax_cross_entropy.derivative(x=_softmax_cross_entropy_rule)
+softmax_cross_entropy.derivative(
+    x=lambda g, x, target, factors: (softmax(x, 1) - one_hot_like(x, target)) * _share_of(g, x, factors)
+)
 
 
 @softmax_cross_entropy.raw_derivative
-def _softmax_cross_entropy_raw(xp: Any, wanted: Any, g: Any, e: Any, total: Any, at: Any) -> Any:
-    scale = g / len(e)
+def _softmax_cross_entropy_raw(xp: Any, wanted: Any, g: Any, e: Any, total: Any, at: Any, share: Any) -> Any:
+    scale = g / len(e) if share is None else g * share
     dx = e * (scale / total)[:, None]
     dx.reshape(-1)[at] -= scale
-    return [dx, None]
+    return [dx, None, None]
+
+
+@op(promote="exact", apart=("target",), keeps=("at", "share"))
+def nll(xp: Any, x: Any, target: Any, factors: Any = None, /) -> Any:
+    """mean over the rows of -x[target], weighted by the factors if there are any;   dx = -g one_hot(target) / n"""
+    n, classes = x.shape
+    at = xp.arange(0, n * classes, classes) + target
+    share = None if factors is None else factors / factors.sum()
+    return -_mean(xp, x.take(at), share), at, share
+
+
+nll.derivative(x=lambda g, x, target, factors: -one_hot_like(x, target) * _share_of(g, x, factors))
+
+
+@nll.raw_derivative
+def _nll_raw(xp: Any, wanted: Any, g: Any, x_shape: Any, at: Any, share: Any) -> Any:
+    dx = xp.zeros(x_shape, g.dtype)
+    dx.reshape(-1)[at] = -g / len(at) if share is None else share * -g
+    return [dx, None, None]
 
 
 TINY = 1e-44  # below e^-100, and above 0 in float32 too: its logarithm is finite
@@ -93,7 +120,9 @@ def huber(xp: Any, x: Any, target: Any, /, delta: float = 1.0) -> Any:
     """d^2 / 2 for |d| < delta, else delta (|d| - delta / 2), with d = x - t;   dx = d held between -delta and delta"""
     d = x - target
     held = xp.clip(d, -delta, delta)
-    return held * (d - 0.5 * held)
+    d -= 0.5 * held
+    d *= held
+    return d
 
 
 def _huber_rule(g: Any, x: Any, target: Any, delta: float) -> Any:

@@ -1,7 +1,8 @@
 """Op sheet: normalisation. Entries are brought to mean 0 and variance 1, together with those they are measured with.
 
-``batch_norm`` measures each channel over the batch, ``layer_norm`` each sample over its last dimensions. Group norm and
-instance norm, in ``nn.functional``, are batch norm on other shapes, and RMS norm is layer norm without the mean.
+``batch_norm`` measures each channel over the batch, ``group_norm`` each sample over groups of channels, ``layer_norm``
+each sample over its last dimensions. Instance norm is group norm with groups of one, RMS norm layer norm without the
+mean.
 """
 
 from __future__ import annotations
@@ -150,6 +151,100 @@ def batch_norm_fixed(x: Any, m: Any, v: Any, weight: Any, bias: Any, eps: float)
     if weight is not None:
         scale = scale * weight
     return channel_affine(x, scale, -m * scale if bias is None else bias - m * scale)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Over groups of channels, each sample by itself
+#
+# Inside, x is (N, groups, C / groups, area), or (groups, C / groups, area, N) if the batch is last in memory, as a
+# convolution leaves it. What was measured keeps the dimensions that it is the same along, with size 1.
+
+
+def _batch_last(x: Any) -> Any:
+    """Return x (N, C, ...) as (C, ..., N)."""
+    return x.transpose((*range(1, x.ndim), 0))
+
+
+def _grouped(x: Any, groups: int, last: bool) -> Any:
+    n, c = x.shape[:2]
+    shape = (groups, c // groups, math.prod(x.shape[2:]))
+    return _batch_last(x).reshape(*shape, n) if last else x.reshape(n, *shape)
+
+
+def _area_sums(xp: Any, x: Any, y: Any, last: bool) -> Any:
+    """Return the sums of x y, or of x where y is None, over the area."""
+    ones = constant_row(xp, 1, x.shape[2 if last else 3], x.dtype)
+    if last:
+        return (ones @ (x if y is None else x * y))[..., None, :]
+    return x.dot(ones)[..., None] if y is None else (x[..., None, :] @ y[..., None])[..., 0]
+
+
+def _group_means(sums: Any, size: int, last: bool) -> Any:
+    return sums.sum(axis=1 if last else 2, keepdims=True) / sums.dtype.type(size)
+
+
+@op(promote="exact", keeps=("m", "r"))
+def group_norm(xp: Any, x: Any, weight: Any, bias: Any, /, groups: int, eps: float) -> Any:
+    """w x^ + b, where x^ = (x - m) r;   dx^ = w g, dx = r (dx^ - mean(dx^) - x^ mean(dx^ x^)), dw = sum g x^
+
+    m, v and r are those of :func:`batch_norm`, of each of ``groups`` groups of channels in each sample, and there is a
+    w and a b for each channel (Wu and He, 2018).
+    """
+    last = x.ndim > 2 and _batch_last(x).flags.c_contiguous
+    size, each = math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
+    y = _grouped(x, groups, last)
+    m = _group_means(_area_sums(xp, y, None, last), size, last)
+    y = y - m
+    r = 1 / xp.sqrt(_group_means(_area_sums(xp, y, y, last), size, last) + eps)
+    y *= r if weight is None else r * weight.reshape(each)
+    if bias is not None:
+        y += bias.reshape(each)
+    return _images(y, x.shape, last), m, r
+
+
+def _images(y: Any, shape: Any, last: bool) -> Any:
+    """Undo ``_grouped``."""
+    if not last:
+        return y.reshape(shape)
+    return y.reshape(*shape[1:], shape[0]).transpose((len(shape) - 1, *range(len(shape) - 1)))
+
+
+def _in_groups(x: Any, groups: int) -> Any:
+    return reshape(x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
+
+
+def _group_norm_x(g: Any, x: Any, weight: Any, groups: int, eps: float) -> Any:
+    x_hat, r = _standard(_in_groups(x, groups), (2,), eps)
+    g = _in_groups(g if weight is None else g * per_channel(weight, g.ndim), groups)
+    return reshape(r * (g - mean(g, 2, True) - x_hat * mean(g * x_hat, 2, True)), x.shape)
+
+
+def _group_norm_weight(g: Any, x: Any, groups: int, eps: float) -> Any:
+    return sum_(g * reshape(_standard(_in_groups(x, groups), (2,), eps)[0], x.shape), channels(x.ndim))
+
+
+group_norm.derivative(x=_group_norm_x, weight=_group_norm_weight, bias=lambda g: sum_(g, channels(g.ndim)))
+
+
+@group_norm.raw_derivative
+def _group_norm_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any, m: Any, r: Any, groups: int) -> Any:
+    # As in batch norm; the sums over single channels give dw and db and, times w, those over groups.
+    last = x.ndim > 2 and _batch_last(x).flags.c_contiguous
+    size, each = math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
+    c, g = _grouped(x, groups, last) - m, _grouped(g, groups, last)
+    g_sums, g_x_hat_sums = _area_sums(xp, g, None, last), r * _area_sums(xp, g, c, last)
+    dw, db = (sums.sum(axis=3 if last else 0).reshape(-1) for sums in (g_x_hat_sums, g_sums))
+    if not wanted[0]:
+        return [None, dw, db]
+    scale = r
+    if weight is not None:
+        w = weight.reshape(each)
+        g_sums, g_x_hat_sums, scale = g_sums * w, g_x_hat_sums * w, r * w
+    dx = c
+    dx *= r * r * _group_means(g_x_hat_sums, -size, last)
+    dx -= r * _group_means(g_sums, size, last)
+    dx += g * scale
+    return [_images(dx, x.shape, last), dw, db]
 
 
 # --------------------------------------------------------------------------------------------------------------

@@ -95,6 +95,11 @@ max_pool.derivative(x=_max_pool_rule)
 
 @max_pool.raw_derivative
 def _max_pool_raw(xp: Any, wanted: Any, g: Any, x: Any, y: Any, window: Window) -> Any:
+    if window.kernel == window.size and window.inside():  # one window over everything
+        flat = _flat(x, len(window.size))
+        dx = xp.zeros_like(flat)
+        xp.put_along_axis(dx, flat.argmax(axis=-1)[..., None], g.reshape(*flat.shape[:-1], 1), -1)
+        return [dx.reshape(x.shape)]
     # The first entry that is not smaller than the largest gets g and closes its window: without any index. (Where the
     # largest is NaN nothing is smaller, and the first entry gets it; the plain rule gives it to the NaN.)
     if g.strides != y.strides:  # arrays that lie in memory in different orders are slow together
@@ -173,7 +178,10 @@ def sum_unpool(xp: Any, v: Any, /, window: Window) -> Any:
     for d in range(-1, -1 - len(window.size), -1):
         x = xp.zeros_like(v, shape=_resized(v.shape, d, window.size[d]))
         for _, outputs, inputs in window.along(d):
-            x[_at(d, inputs)] += v[_at(d, outputs)]
+            if window.apart(d):
+                x[_at(d, inputs)] = v[_at(d, outputs)]
+            else:
+                x[_at(d, inputs)] += v[_at(d, outputs)]
         v = x
     return v
 

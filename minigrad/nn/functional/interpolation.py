@@ -208,29 +208,10 @@ def grid_sample(
             f"grid_sample: expected input (N, C, H, W) and grid (N, height, width, 2), got {tuple(input.shape)} and "
             f"{tuple(grid.shape)}"
         )
-    n, c, h, w = input.shape
-    pixels = ops.reshape(input, (n, c, h * w))
+    h, w = input.shape[2:]
     places = []
     for k, size in ((0, w), (1, h)):  # from -1 ... 1 to pixels
         u = grid[..., k]
         u = (u + 1) * ((size - 1) / 2) if align_corners else ((u + 1) * size - 1) * 0.5
         places.append(ops.clamp(u, 0.0, size - 1.0) if padding_mode == "border" else u)
-    x, y = places
-    if mode == "nearest":
-        return _pixel(pixels, ops.round_(x.detach()), ops.round_(y.detach()), h, w)
-    left, top = ops.floor(x.detach()), ops.floor(y.detach())
-    result: Any = 0.0
-    for row, y_weight in ((top, top + 1 - y), (top + 1, y - top)):
-        for column, x_weight in ((left, left + 1 - x), (left + 1, x - left)):
-            result = result + _pixel(pixels, column, row, h, w) * ops.unsqueeze(x_weight * y_weight, 1)
-    return result
-
-
-def _pixel(pixels: Tensor, column: Tensor, row: Tensor, h: int, w: int) -> Tensor:
-    """Return the pixels (N, C, ...) at whole places (N, ...), 0 outside."""
-    n, c = pixels.shape[:2]
-    inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
-    flat = ops.clamp(row, 0, h - 1) * w + ops.clamp(column, 0, w - 1)
-    index = ops.broadcast_to(ops.reshape(flat, (n, 1, -1)), (n, c, flat.numel() // max(n, 1)))
-    found = ops.reshape(ops.gather(pixels, 2, index.long()), (n, c, *flat.shape[1:]))
-    return ops.where(ops.unsqueeze(inside, 1), found, 0.0)
+    return (ops.bilinear if mode == "bilinear" else ops.nearest_pixel)(input, ops.stack(places, -1))

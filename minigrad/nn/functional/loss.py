@@ -154,7 +154,7 @@ def cross_entropy(
     if node is not None and (node.plan.op is ops.softmax or node.plan.op.view):
         _warn_of_softmax(node)
     if weight is None and label_smoothing == 0.0 and reduction == "mean" and _are_plain_labels(x, t, ignore_index):
-        return ops.softmax_cross_entropy(input, target)
+        return ops.softmax_cross_entropy(input, target, None)
     dim = 1 if x.ndim > 1 else 0
     if weight is not None:
         weight = class_weight("cross_entropy", weight, x)
@@ -165,6 +165,10 @@ def cross_entropy(
             raise RuntimeError("cross_entropy: ignore_index names a label, but the target holds probabilities")
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, dim)
     check_labels("cross_entropy", x, t, ignore_index)
+    if reduction == "mean" and label_smoothing == 0.0 and t.size:
+        factors = _label_weights(x, t, weight, ignore_index).reshape(-1)
+        rows = ops.reshape(ops.movedim(input, dim, -1), (-1, x.shape[dim]))
+        return ops.softmax_cross_entropy(rows, array_module(t).where(t == ignore_index, 0, t).reshape(-1), factors)
     log_p = ops.log_softmax(input, dim)
     loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0.0:
@@ -227,15 +231,17 @@ def nll_loss(
     refuse_legacy("nll_loss", size_average, reduce)
     x, t = check_scores("nll_loss", input, target)
     if weight is None and reduction == "mean" and _are_plain_labels(x, t, ignore_index):
-        return -ops.mean(ops.gather(input, 1, t.astype(INT64)[:, None]))
+        return ops.nll(input, target, None)
     if weight is not None:
         weight = class_weight("nll_loss", weight, x)
     check_labels("nll_loss", x, t, ignore_index)
     dim = 1 if input.ndim > 1 else 0
     xp = array_module(t)
     labels = xp.where(t == ignore_index, 0, t).astype(INT64)
-    picked = ops.squeeze(ops.gather(input, dim, xp.expand_dims(labels, dim)), dim)
     weights = _label_weights(x, t, weight, ignore_index)
+    if reduction == "mean" and x.ndim == 2 and x.size:
+        return ops.nll(input, labels, weights)
+    picked = ops.squeeze(ops.gather(input, dim, xp.expand_dims(labels, dim)), dim)
     loss = -picked * weights
     if reduction == "mean":
         return ops.sum_(loss) / weights.sum()

@@ -88,10 +88,10 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise each channel of each sample of (N, C, ...): batch norm of one batch with N C channels.
+    """Normalise each channel of each sample of (N, C, ...): group norm with groups of one channel.
 
-    Running statistics move towards the mean over the samples of their statistics. Without ``use_input_stats`` they
-    are what normalises. Ulyanov, Vedaldi and Lempitsky, "Instance normalization", 2016.
+    Running statistics move as in batch norm, towards the mean over the samples of their statistics. Without
+    ``use_input_stats`` they are what normalises. Ulyanov, Vedaldi and Lempitsky, "Instance normalization", 2016.
 
     Raises
     ------
@@ -107,6 +107,8 @@ def instance_norm(
             f"{shape}"
         )
     n, c = shape[:2]
+    if running_mean is None and running_var is None:
+        return group_norm(input, c, weight, bias, eps)
 
     def repeated(v: Tensor | None) -> Tensor | None:
         return None if v is None else ops.reshape(ops.broadcast_to(v, (n, c)), (n * c,))
@@ -125,8 +127,8 @@ def group_norm(
 ) -> Tensor:
     """Normalise groups of channels of each sample of (N, C, ...), then scale and shift each channel.
 
-    It is batch norm of one batch in which every group of every sample is a channel: between layer norm (one group) and
-    instance norm (as many groups as channels). Wu and He, "Group normalization", 2018.
+    It lies between layer norm (one group) and instance norm (as many groups as channels). Wu and He, "Group
+    normalization", 2018.
 
     Raises
     ------
@@ -148,10 +150,7 @@ def group_norm(
             raise RuntimeError(
                 f"group_norm: expected a weight and a bias for each of {shape[1]} channels, got {tuple(v.shape)}"
             )
-    size = shape[1] // num_groups * math.prod(shape[2:])
-    apart = ops.reshape(input, (1, shape[0] * num_groups, size))
-    y = ops.reshape(ops.batch_norm(apart, None, None, eps), shape)
-    return y if weight is None and bias is None else ops.channel_affine(y, weight, bias)
+    return ops.group_norm(input, weight, bias, num_groups, eps)
 
 
 # --------------------------------------------------------------------------------------------------------------

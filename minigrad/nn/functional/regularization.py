@@ -36,8 +36,11 @@ def _dropped(input: Tensor, shape: tuple[int, ...], p: float, inplace: bool, gen
     array = input.array
     scale = array.dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
     kept = _kept(input, shape, p, generator)
-    mask = tensor_of(array_module(array).multiply(kept, scale, dtype=array.dtype))
-    return input.mul_(mask) if inplace else ops.mul(input, mask)
+    xp = array_module(array)
+    mask = xp.multiply(kept, scale, dtype=array.dtype)
+    if shape != array.shape and array.strides[0] < array.strides[1]:
+        mask = mask.copy(order="F")  # in the order in memory of the input: two orders together are slow
+    return input.mul_(tensor_of(mask)) if inplace else ops.mul(input, tensor_of(mask))
 
 
 def dropout(

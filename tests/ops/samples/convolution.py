@@ -113,6 +113,10 @@ LINE = window((6,), 3, 2, 1)
 POINT = window((2, 3), 1)
 LEFT_OVER = window((5,), 2, 3)  # the last input is in no window
 CUBE = window((2, 3, 2), (2, 1, 2), 1, (1, 0, 0))
+SAME = window((4, 3), 3, 1, 1)
+WIDE = window((3, 3), 2, 1, (3, 1), (2, 1))  # dilated, and more padding than the kernel reaches
+SHORT = window((4,), 3)
+BRICK = window((2, 3, 2), (2, 2, 1), 1, (0, 1, 1))
 
 # fmt: off
 ROWS = [
@@ -120,14 +124,19 @@ ROWS = [
         call(T(2, 2, 5, 4), T(2, 1, 3, 2), None, STRIDED, 2), call(T(1, 1, 5, 4), T(2, 1, 2, 2), T(2), DILATED, 1),
         call(T(2, 2, 6), T(4, 1, 3), T(4), LINE, 2), call(T(2, 3, 2, 3), T(2, 3, 1, 1), T(2), POINT, 1),
         call(T(1, 2, 5), T(1, 2, 2), None, LEFT_OVER, 1), call(T(1, 1, 2, 3, 2), T(1, 1, 2, 1, 2), None, CUBE, 1),
-        call(T(0, 2, 6), T(1, 2, 3), None, LINE, 1), torch=torch_convolution),
+        call(T(0, 2, 6), T(1, 2, 3), None, LINE, 1), call(T(2, 2, 4, 3), T(2, 1, 3, 3), T(2), SAME, 2),
+        call(T(2, 2, 3, 3), T(2, 1, 2, 2), None, WIDE, 2), call(T(2, 2, 4), T(2, 1, 3), None, SHORT, 2),
+        call(T(2, 2, 2, 3, 2), T(2, 1, 2, 2, 1), T(2), BRICK, 2), torch=torch_convolution),
     row("conv_transpose", np_conv_transpose, call(T(2, 3, 3, 2), T(3, 2, 2, 2), T(2), PLAIN, 1),
         call(T(1, 2, 3, 3), T(2, 1, 3, 2), None, STRIDED, 2), call(T(1, 2, 7, 3), T(2, 1, 2, 2), T(1), DILATED, 1),
         call(T(2, 3, 2, 3), T(3, 2, 1, 1), T(2), POINT, 1), call(T(1, 1, 2), T(1, 2, 2), None, LEFT_OVER, 1),
-        call(T(1, 1, 3, 3, 1), T(1, 1, 2, 1, 2), None, CUBE, 1), torch=torch_conv_transpose),
+        call(T(1, 1, 3, 3, 1), T(1, 1, 2, 1, 2), None, CUBE, 1), call(T(2, 2, 3, 3), T(2, 1, 3, 2), T(2), STRIDED, 2),
+        call(T(2, 2, 4, 3), T(2, 1, 3, 3), T(2), SAME, 2), call(T(2, 2, 7, 4), T(2, 1, 2, 2), None, WIDE, 2),
+        torch=torch_conv_transpose),
     row("conv_weight", np_conv_weight, call(T(2, 2, 4, 3), T(2, 3, 3, 2), PLAIN, 1),
         call(T(2, 2, 5, 4), T(2, 2, 3, 3), STRIDED, 2), call(T(1, 1, 5, 4), T(1, 2, 7, 3), DILATED, 1),
         call(T(2, 2, 2, 3), T(2, 1, 2, 3), POINT, 1), call(T(1, 2, 5), T(1, 1, 2), LEFT_OVER, 1),
+        call(T(2, 2, 4, 3), T(2, 2, 4, 3), SAME, 2), call(T(2, 2, 3, 3), T(2, 2, 7, 4), WIDE, 2),
         torch=torch_conv_weight),
     row("im2col", np_im2col, call(T(2, 2, 4, 3), PLAIN), call(T(1, 2, 5, 4), STRIDED), call(T(1, 1, 5, 4), DILATED),
         torch=torch_columns("unfold")),

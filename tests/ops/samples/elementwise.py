@@ -46,6 +46,7 @@ ROWS = [
 
     binary("pow", np.power, **POSITIVE, ints="int64", torch="pow", kinks=[
         call(F([0.0, 0.0, 0.0, 2.0]), F([0.0, 2.0, 1.0, 0.0])), call(F([-2.0, 0.0, 3.0]), 2), call(F([-1.5, 2.0]), 3),
+        call(F([-1.5, 2.0]), 6), call(F([-1.5, 0.0, 2.0]), 7.0), call(F([-1.5, 2.0]), 9),
         call(F([0.0, 2.0]), 0), call(F([0.0, 2.0]), 1.0), call(2, F([-1.0, 0.0, 3.0])), call(0, F([1.0, 0.0, 3.0]))]),
     unary("square", np.square, ints="int64"),
     unary("sqrt", np.sqrt, **POSITIVE, ints="float32"),

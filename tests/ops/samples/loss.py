@@ -6,11 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import ops
+from minigrad.ops.op import cast
+
 from .table import F, I, M, T, call, np_softmax, row, torch
 
 
-def np_cross_entropy(x: Any, target: Any) -> Any:
-    return -np.log(np_softmax(x, 1)[np.arange(len(x)), target]).mean()
+def np_nll(x: Any, target: Any, factors: Any = None) -> Any:
+    return -np.average(x[np.arange(len(x)), target], weights=factors)
+
+
+def np_cross_entropy(x: Any, target: Any, factors: Any = None) -> Any:
+    return np_nll(np.log(np_softmax(x, 1)), target, factors)
+
+
+def torch_mean(name: str) -> Any:
+    def mean(x: Any, target: Any, factors: Any = None) -> Any:
+        losses = torch(f"nn.functional.{name}")(x, target, reduction="none")
+        return losses.mean() if factors is None else (losses * factors.to(x.dtype)).sum() / factors.sum()
+
+    return mean
 
 
 def np_huber(x: Any, t: Any, delta: float = 1.0) -> Any:
@@ -46,7 +61,13 @@ WAYS[1, :, 0] = WAYS[2, :, [0, 1, 2, 4]] = WAYS[2, 1, 3] = False
 # fmt: off
 ROWS = [
     row("softmax_cross_entropy", np_cross_entropy, call(T(3, 4), I([0, 3, 3])), call(T(1, 2), I([1])),
-        torch="nn.functional.cross_entropy"),
+        torch=torch_mean("cross_entropy")),
+    row("softmax_cross_entropy", np_cross_entropy, call(T(3, 4), I([0, 3, 3]), I([2, 0, 1])), note="weighted",
+        run=lambda x, t, factors: ops.softmax_cross_entropy(x, t, cast(factors, x.dtype)),
+        torch=torch_mean("cross_entropy")),
+    row("nll", np_nll, call(T(3, 4), I([0, 3, 3])), torch=torch_mean("nll_loss")),
+    row("nll", np_nll, call(T(3, 4), I([0, 3, 3]), I([2, 0, 1])), note="weighted",
+        run=lambda x, t, factors: ops.nll(x, t, cast(factors, x.dtype)), torch=torch_mean("nll_loss")),
     row("one_hot_like", lambda x, target: np.eye(x.shape[1])[target], call(T(3, 4), I([0, 3, 3])), gradient=False,
         torch=lambda x, target: x.new_ones(x.shape[1]).diag()[target]),
     row("binary_cross_entropy", lambda x, t: -(t * np.log(x) + (1 - t) * np.log1p(-x)),

@@ -16,6 +16,11 @@ def np_batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
     return y * (1.0 if weight is None else weight.reshape(shape)) + (0.0 if bias is None else bias.reshape(shape))
 
 
+def np_group_norm(x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
+    apart = np_batch_norm(x.reshape(1, len(x) * groups, -1), None, None, eps).reshape(x.shape)
+    return channel_affine(apart, weight, bias)
+
+
 def channel_affine(x: Any, weight: Any, bias: Any) -> Any:  # of NumPy's arrays or PyTorch's tensors
     shape = (1, -1) + (1,) * (x.ndim - 2)
     return x * (1.0 if weight is None else weight.reshape(shape)) + (0.0 if bias is None else bias.reshape(shape))
@@ -42,6 +47,10 @@ ROWS = [
     row("batch_norm", np_batch_norm, call(T(4, 3), T(3), T(3), 1e-3), call(T(4, 3), None, None, 1e-3),
         call(T(2, 3, 2, 2), T(3), T(3), 1e-3), call(T(2, 3, 4), T(3), None, 1e-3),
         torch=lambda x, w, b, eps: torch("nn.functional.batch_norm")(x, None, None, w, b, training=True, eps=eps)),
+    row("group_norm", np_group_norm, call(T(2, 4, 3), T(4), T(4), 2, 1e-3), call(T(3, 4), T(4), T(4), 2, 1e-3),
+        call(T(2, 2, 2, 3), None, None, 2, 1e-3), call(T(2, 2, 2, 3), T(2), None, 1, 1e-3),
+        torch=lambda x, w, b, groups, eps:
+        torch("nn.functional.group_norm")(x, groups, w, b, eps)),
     row("layer_norm", np_layer_norm, call(T(4, 3), T(3), T(3), 1, 1e-3), call(T(2, 3, 4), None, None, 1, 1e-3),
         call(T(2, 3, 4), T(3, 4), T(3, 4), 2, 1e-3), call(T(2, 3, 4), T(4), None, 1, 1e-3),
         call(T(2, 3, 4), None, T(4), 1, 1e-3), call(T(5), T(5), T(5), 1, 1e-3), call(T(0, 3), T(3), T(3), 1, 1e-3),

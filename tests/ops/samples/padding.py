@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import T, call, row, torch
+from .table import I, T, call, row, torch
 
 NAMES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -37,6 +37,21 @@ def torch_border_fold(v: Any, pads: Any, mode: str) -> Any:
     return torch("func").vjp(lambda x: torch_border_pad(x, pads, mode), x)[1](v)[0]
 
 
+def np_sampled(x: Any, places: Any, wide: Any) -> Any:
+    """Sum all pixels, each with the weight ``wide(distance)`` along both axes."""
+    columns, rows = (wide(np.abs(places[..., k, None] - np.arange(x.shape[3 - k]))) for k in (0, 1))
+    return np.einsum("nchw,nabh,nabw->ncab", x, rows, columns)
+
+
+def torch_sampled(mode: str) -> Any:
+    def sampled(x: Any, places: Any) -> Any:
+        size = torch("tensor")([x.shape[3], x.shape[2]], dtype=x.dtype)
+        grid = places * (2 / (size - 1)) - 1
+        return torch("nn.functional.grid_sample")(x, grid, mode, align_corners=True)
+
+    return sampled
+
+
 RESAMPLING = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 1.0]])
 
 # fmt: off
@@ -56,5 +71,10 @@ ROWS = [
     row("take_rising", lambda x, places, dim: np.take(x, places, dim), call(T(2, 3), np.array([0, 0, 1, 1, 2, 2]), -1),
         call(T(5, 2), np.array([0, 2]), -2), call(T(2, 3), np.array([0, 0, 1, 2]), -1),
         torch=lambda x, places, dim: x.index_select(dim, torch("tensor")(places))),
+    row("bilinear", lambda x, places: np_sampled(x, places, lambda d: np.maximum(1 - d, 0)),
+        call(T(2, 3, 3, 4), T(2, 2, 3, 2, low=-1.5, high=4.5)), call(T(2, 2, 2, 2), T(2, 0, 1, 2)),
+        torch=torch_sampled("bilinear")),
+    row("nearest_pixel", lambda x, places: np_sampled(x, places, lambda d: d < 0.5),
+        call(T(2, 3, 3, 4), I([[[[0, 1], [3, 3]]], [[[-1, 2], [3, 2]]]])), torch=torch_sampled("nearest")),
 ]
 # fmt: on

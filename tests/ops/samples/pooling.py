@@ -106,7 +106,8 @@ ROWS = [
     row("max_pool", np_max_pool, call(T(2, 3, 4, 4), HALVES), call(T(2, 5, 4), OVERLAP), call(T(1, 5, 5), DILATED),
         call(T(2, 3, 5), CEIL), call(T(2, 4), LINE), call(T(1, 2, 3, 2), CUBE), call(T(2, 2, 3), POINT),
         call(T(0, 3, 4, 4), HALVES), ints="int64",
-        torch=torch_max_pool(0), kinks=[call(TIES, HALVES), call(TIES, window((4, 4), 3, 1, 1))]),
+        torch=torch_max_pool(0), kinks=[
+            call(TIES, HALVES), call(TIES, window((4, 4), 3, 1, 1)), call(TIES, window((4, 4), 4))]),
     row("max_pool_indices", np_max_pool_indices, call(T(2, 3, 4, 4), HALVES), call(T(2, 5, 4), OVERLAP),
         call(T(1, 5, 5), DILATED), call(T(2, 3, 5), CEIL), call(TIES, HALVES), gradient=False, dtype="int64",
         torch=torch_max_pool(1), kinks=[call(TIES, window((4, 4), 3, 1, 1)), call(F([[-math.inf] * 4]), LINE),
