@@ -30,7 +30,8 @@ args.out.mkdir(parents=True, exist_ok=True)
 # %%
 # The data
 # --------
-# A hundred points near the line y = 2x + 1. Each is moved up or down by random noise, so no line passes through all.
+# A hundred points near the line y = 2x + 1. Think of houses: x is the size, in hundreds of square metres, and y is the
+# price, in hundreds of thousands. Each is moved up or down by random noise, so no line passes through all.
 
 minigrad.manual_seed(0)
 TRUE_WEIGHT, TRUE_BIAS = 2.0, 1.0
@@ -41,6 +42,8 @@ y = TRUE_WEIGHT * x + TRUE_BIAS + 0.5 * minigrad.randn(100, 1).to(args.device)
 # The best line, by formula
 # -------------------------
 # The line with the smallest mean squared error solves a linear system, the normal equations; NumPy solves them for us.
+# (Books often put 1/(2m) in front of the m squares, where ``MSELoss`` has 1/m. All gradients are then half as large;
+# the best line is the same.)
 
 
 def best_line(x, y):
@@ -66,7 +69,7 @@ print(f"formula: y = {best_weight:.4f} x + {best_bias:.4f}, mean squared error {
 criterion = nn.MSELoss()
 
 
-def train(make_optimizer, epochs=60, batch_size=20, x=x, y=y):
+def train(make_optimizer, epochs=60, batch_size=20, x=x, y=y, criterion=criterion):
     """Train a new line; return the model, the loss over all points after each epoch, and the path of the parameters."""
     minigrad.manual_seed(1)  # the same start and the same batches for every optimizer
     model = nn.Linear(1, 1).to(args.device)
@@ -134,6 +137,21 @@ for axis in (left, middle, right):
     axis.legend(frameon=axis is right, loc="upper right" if axis is middle else "upper left")
 figure.savefig(args.out / "05_linear_regression.png", dpi=120)
 print(f"\nfigure: {args.out / '05_linear_regression.png'}")
+
+# %%
+# Squares or distances
+# --------------------
+# Squared, an error twice as large counts four times. ``nn.L1Loss`` takes the *absolute error*: 4 instead of 5 costs 1,
+# and a point that is off by 100 pulls no harder than one that is off by 1. So spoil one price, that of the largest
+# house. You should see this *outlier* drag the line of the squares away, and the other loss hardly notice it.
+
+spoiled = y.clone()
+spoiled[x.argmax()] += 100
+steepness = {}
+for loss in (nn.MSELoss(), nn.L1Loss()):
+    model, _, _ = train(lambda p: optim.Adam(p, lr=0.1), batch_size=100, epochs=300, y=spoiled, criterion=loss)
+    steepness[type(loss).__name__] = model.weight.item()
+    print(f"one wrong price, {type(loss).__name__:>7}: y = {model.weight.item():.2f} x + {model.bias.item():.2f}")
 
 # %%
 # Three ways to use the data
@@ -225,9 +243,10 @@ for model, losses, _ in runs.values():
     assert losses[-1] < 1.01 * best_loss
 
 # %%
-# Mini-batches must have come close and the batch must not; single points must wander at least three times as far, less
-# with a smaller rate; and the noise must fall like B to the power -1/2:
+# The outlier must move the line of the squares only; mini-batches must have come close, the batch not; single points
+# must wander at least three times as far, less with a smaller rate; and the noise must fall like B to the power -1/2:
 
+assert abs(steepness["L1Loss"] - TRUE_WEIGHT) < 0.2 < 1 < steepness["MSELoss"] - TRUE_WEIGHT, steepness
 (_, all_gap, _), (_, mini_gap, mini_wander), (_, _, single_wander), (_, _, slow_wander) = ways.values()
 assert 5 * mini_gap < all_gap > 0.2
 assert single_wander > 3 * mini_wander

@@ -71,8 +71,7 @@ print(f"\nfour layers with {count} parameters and one with {4 * 8 + 4}: largest 
 assert difference < 1e-5
 
 # %%
-# To build a tower without a bend in between is the classic mistake of this lesson. Nothing complains; it is only slow
-# and stupid.
+# A tower without a bend in between is the classic mistake of this lesson. Nothing complains; it is slow and stupid.
 #
 # The bend
 # --------
@@ -101,9 +100,9 @@ figure.savefig(args.out / "06_activations.png", dpi=120)
 # %%
 # The sigmoid's slope is never more than 1/4 and dies out on both sides: ten of them leave at most a millionth of the
 # gradient, unless large weights make up for it. This is the *vanishing gradient*. ReLU, max(0, z), lets it through
-# whole or not at all. A neuron for which z is negative at every point of the data never learns again; LeakyReLU leaves
-# a small slope there. (Its default is 0.01. Texts often print 0.1.) You find all of them in minigrad/ops/activation.py,
-# each with its slope beside it.
+# whole or not at all. Many outputs are then exactly 0: they are *sparse*, and each point is described by a few neurons.
+# But a neuron whose z is negative at every point of the data never learns again; LeakyReLU leaves a small slope there.
+# (Its default is 0.01. Texts often print 0.1.) They are in minigrad/ops/activation.py, each with its slope beside it.
 #
 # What the bend changes
 # ---------------------
@@ -192,6 +191,7 @@ for seed in range(args.seed, args.seed + 5):
     straight, dead = (share_on > 0.95).sum().item(), (share_on < 0.05).sum().item()
     luck[seed] = right, 8 - straight - dead
     print(f"{seed:4d} {right:8.1%} {8 - straight - dead:37d} {straight:18d} {dead:14d}")
+print(f"sparse: {1 - share_on.mean().item():.0%} of the last network's outputs at the points are 0")
 
 # %%
 # The same network, other first weights, and the result may be poor: where only two to four neurons have their bend

@@ -90,7 +90,8 @@ assert naive.isnan().all()
 #    \text{cross entropy} = -\frac{1}{N} \sum_{n=1}^{N} \log p_{n,\,\text{right class of } n}
 #
 # A *label* is the number of the right class. *One-hot* writes it as a row of zeros with a 1 at the right class, which
-# is a probability too: all of it on one class. Both forms mean the same to ``cross_entropy``.
+# is a probability too: all of it on one class. Both forms mean the same to ``cross_entropy``. Inside, it is two steps:
+# ``log_softmax``, and ``nll_loss``, which picks the right entries and takes minus their mean.
 
 labels = minigrad.tensor([2, 0, 1], device=args.device)
 scores = minigrad.tensor([[0.1, 1.0, 3.2], [2.0, 0.5, -1.0], [1.0, 0.2, 0.5]], device=args.device)
@@ -102,7 +103,8 @@ for label, hot, row, right in zip(labels.tolist(), F.one_hot(labels, 3).tolist()
 loss = F.cross_entropy(scores, labels)
 with_one_hot = F.cross_entropy(scores, F.one_hot(labels, 3).float())
 print(f"likelihood {chosen.prod().item():.4f}, mean of minus log {-chosen.log().mean().item():.4f}, ", end="")
-print(f"cross_entropy {loss.item():.4f}, with one-hot {with_one_hot.item():.4f}")
+in_two_steps = F.nll_loss(F.log_softmax(scores, dim=1), labels)
+print(f"cross_entropy {loss.item():.4f}, one-hot {with_one_hot.item():.4f}, in two steps {in_two_steps.item():.4f}")
 assert abs(loss.item() + log(chosen.prod().item()) / 3) < 1e-6
 
 # %%
@@ -121,9 +123,8 @@ assert abs(loss.item() + log(chosen.prod().item()) / 3) < 1e-6
 #
 # .. math:: \frac{\partial L}{\partial z_i} = p_i - y_i
 #
-# What is said minus what is true. No class is treated in a special way, and the gradient sums to 0: what one score
-# gains the others lose. In the figure you should see one bar that goes down (this score must rise) and small ones that
-# go up.
+# What is said minus what is true. The gradient sums to 0: what one score gains the others lose. In the figure you
+# should see one bar that goes down (this score must rise) and small ones that go up.
 
 z = scores.double().requires_grad_()
 F.cross_entropy(z, labels, reduction="sum").backward()
@@ -282,8 +283,7 @@ print(f"accuracy {accuracy:.1%}")
 
 people = 2000 if args.quick else 20000
 sick = (minigrad.rand(people) < 0.03).float().to(args.device)
-# The sick are two standard deviations higher.
-test_values = minigrad.randn(people, 1).to(args.device) + 2 * sick[:, None]
+test_values = minigrad.randn(people, 1).to(args.device) + 2 * sick[:, None]  # the sick: two deviations higher
 judge = nn.Linear(1, 1).to(args.device)
 optimizer = optim.Adam(judge.parameters(), lr=0.1)
 for _ in range(300):

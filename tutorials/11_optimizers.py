@@ -59,8 +59,10 @@ minigrad.manual_seed(args.seed)
 #    \textbf{RMSProp} \quad & s \leftarrow \alpha s + (1 - \alpha)\, g^2 \\
 #    \textbf{all three} \quad & p \leftarrow p - \eta\, \frac{g}{\sqrt s + \epsilon}
 #
-# *Adam* (Kingma and Ba, 2015) is momentum over RMSProp, both as moving averages with their bias corrected, which
-# matters: without it the first steps would be wrong by factors of 10 and of √1000. It is ``minigrad/optim/adam.py``:
+# *RMSProp with momentum* collects the quotients :math:`g / (\sqrt s + \epsilon)` in a velocity v and walks along that.
+# *Adam* (Kingma and Ba, 2015) does it the other way round, the average first and then the quotient, and corrects the
+# bias of both averages, which matters: without it the first steps would be wrong by factors of 10 and of √1000. It is
+# ``minigrad/optim/adam.py``:
 #
 # .. math::
 #
@@ -95,6 +97,7 @@ OPTIMIZERS = {
     "AdaGrad": lambda parameters, lr: optim.Adagrad(parameters, lr=lr),
     "windowed": lambda parameters, lr: WindowedAdagrad(parameters, lr=lr),
     "RMSProp": lambda parameters, lr: optim.RMSprop(parameters, lr=lr, alpha=0.9),
+    "RMSProp, momentum": lambda parameters, lr: optim.RMSprop(parameters, lr=lr, alpha=0.9, momentum=0.9),
     "Adam": lambda parameters, lr: optim.Adam(parameters, lr=lr),
 }
 
@@ -111,10 +114,11 @@ for g in (1.0, 1e-3, 1e-4, 1e-5, 1e-7):
 # %%
 # Three landscapes
 # ----------------
-# * a *bowl*, 50 times as steep across as along;
+# * a *bowl*, 50 times as steep across as along. It is *convex*: between two of its points the surface never rises above
+#   the straight line that joins them. So it has one valley, and who walks downhill cannot end anywhere else;
 # * a *saddle*: flat in the middle, where two slopes lead down to it and two lead further down. The start is a hair's
-#   breadth beside a line that ends in the flat middle; the two floors lie left and right of it;
-# * a *banana* after Rosenbrock: a steep curved valley whose floor is nearly flat.
+#   breadth beside a line that ends in the flat middle; the two floors lie left and right of it: not convex;
+# * a *banana* after Rosenbrock: a steep curved valley whose floor is nearly flat, and not convex either.
 #
 # Each optimizer tries the same ladder of rates and keeps the one that is first within 0.001 of the height of the floor
 # *and stays there* for 40 steps. To compare two optimizers with one rate for both is the classic mistake: a rate of 0.1
@@ -157,19 +161,19 @@ for place, surface in SURFACES.items():
         best[place, name] = min(tries, key=lambda try_: MOST + 1 if try_[1] is None else try_[1])
 
 print("\nsteps to the floor (best rate)")
-print(f"{'':10}" + "".join(f"{place:>16}" for place in SURFACES))
+print(f"{'':17}" + "".join(f"{place:>16}" for place in SURFACES))
 for name in OPTIMIZERS:
     cells = []
     for place in SURFACES:
         _, arrived, rate = best[place, name]
         cells.append(f"over {MOST}" if arrived is None else f"{arrived} ({rate:g})")
-    print(f"{name:10}" + "".join(f"{cell:>16}" for cell in cells))
+    print(f"{name:17}" + "".join(f"{cell:>16}" for cell in cells))
 
 # %%
 # AdaGrad wins where the floor is near: it starts with giant steps and shortens them by itself. On the banana the same
 # shortening makes it late. RMSProp is soon near, and then cannot sit still: at the floor too it divides small gradients
 # by their own size, and takes steps about as long as the rate. To stay within 0.001 of the floor of the bowl it needs a
-# small rate and much time, or a schedule, which is lesson 12.
+# small rate and much time, or a schedule, which is lesson 12; or momentum, in which steps to and fro cancel.
 #
 # The roads
 # ---------
@@ -184,14 +188,14 @@ CALM = {
     "saddle": (0.02, 0.006, 0.25, 0.03, 0.06),
     "banana": (0.015, 0.002, 0.3, 0.03, 0.08),
 }
-SHOWN = [name for name in OPTIMIZERS if name != "windowed"]
+SHOWN = [name for name in OPTIMIZERS if name not in ("windowed", "RMSProp, momentum")]
 roads = {
     (place, name): race(SURFACES[place], OPTIMIZERS[name], rate)[0]
     for place, rates in CALM.items()
     for name, rate in zip(SHOWN, rates, strict=True)
 }
-COLOURS = dict(zip(OPTIMIZERS, ("0.1", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
-MARKS = dict(zip(OPTIMIZERS, "osD^vX", strict=True))
+COLOURS = dict(zip(OPTIMIZERS, ("0.1", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00"), strict=True))
+MARKS = dict(zip(OPTIMIZERS, "osD^vPX", strict=True))
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 
@@ -280,21 +284,22 @@ def train(make_optimizer, rate):
 
 digits = {name: [train(make_optimizer, rate) for rate in LADDER] for name, make_optimizer in OPTIMIZERS.items()}
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.4), layout="constrained")
-print("\ndigits          best rate   validation loss")
+print("\ndigits               best rate   validation loss")
 final = {}
 for name, results in digits.items():
     ends = np.array([end for _, end in results])
     left.loglog(LADDER, np.where(ends < 30, ends, np.nan), color=COLOURS[name], marker=MARKS[name], label=name)
     k = int(np.argmin(ends))
     final[name] = ends[k]
-    print(f"{name:12} {LADDER[k]:12g} {final[name]:17.3f}")
+    print(f"{name:17} {LADDER[k]:12g} {final[name]:17.3f}")
     smooth = np.convolve(results[k][0], np.ones(10) / 10, mode="valid")
     right.semilogy(np.arange(10, 10 + len(smooth)), smooth, color=COLOURS[name], label=f"{name} ({LADDER[k]:g})")
 left.set(
     xlabel="learning rate", ylabel="validation loss (cross entropy)", title="Every optimizer has its own good rates"
 )
 right.set(xlabel="step", ylabel="training loss, mean of 10 steps", title="With its best rate each of them learns")
-right.legend(frameon=False, ncols=2, title="optimizer (rate)")
+right.set_ylim(top=10)
+right.legend(frameon=False, ncols=2, title="optimizer (rate)", loc="upper right")
 left.legend(frameon=False, ncols=2)
 left.set_ylim(0.05, 10)
 figure.savefig(args.out / "11_digits.png", dpi=120)

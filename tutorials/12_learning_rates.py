@@ -83,9 +83,7 @@ figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (rate, losses), colour, verdict in zip(three.items(), (BLUE, GREEN, RED), ("low", "right", "high"), strict=True):
     label = f"rate {rate:g}: " + ("right" if verdict == "right" else f"too {verdict}")
     axis.plot(smooth(losses), color=colour, linewidth=2, label=label)
-axis.set(
-    xlabel="step", ylabel="training loss, mean of 20 steps", ylim=(0, 4), title="The same network with three rates"
-)
+axis.set(xlabel="step", ylabel="training loss, mean of 20 steps", ylim=(0, 4), title="One network, three rates")
 axis.legend(frameon=False)
 figure.savefig(args.out / "12_three_rates.png", dpi=120)
 
@@ -165,9 +163,7 @@ for name, (rate, _) in FALLS.items():
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, height), colour in zip(heights.items(), (RED, BLUE, GREEN), strict=True):
     axis.loglog(range(1, STEPS + 1), height, color=colour, linewidth=2, label=name)
-axis.set(
-    xlabel="step", ylabel="mean height of 2,000 walkers", title="Noise sets a floor; only a falling rate gets below"
-)
+axis.set(xlabel="step", ylabel="mean height of 2,000 walkers", title="Noise sets a floor; a falling rate gets below")
 axis.legend(frameon=False)
 figure.savefig(args.out / "12_why_fall.png", dpi=120)
 
@@ -226,6 +222,15 @@ for axis in axes[:, 0]:
 for axis in axes[-1]:
     axis.set_xlabel("epoch k")
 figure.savefig(args.out / "12_schedules.png", dpi=120)
+
+# %%
+# Many rules can be written in several ways. ``LambdaLR`` is told the factor on the first rate, ``MultiplicativeLR`` the
+# factor on the rate *before*, and ``MultiStepLR`` the epochs at which the rate is multiplied by gamma.
+
+piecewise = lr_scheduler.MultiplicativeLR(fresh(), lambda k: {10: 0.5, 20: 0.2}.get(k, 1.0)).preview(EPOCHS)
+assert np.allclose(piecewise, SCHEDULES["piecewise: 1, 1/2, 1/10"](fresh()).preview(EPOCHS))
+stepped = lr_scheduler.MultiStepLR(fresh(), milestones=[20, 40], gamma=0.3).preview(EPOCHS)
+assert np.allclose(stepped, SCHEDULES["StepLR"](fresh()).preview(EPOCHS))
 
 # %%
 # Three classic mistakes

@@ -205,11 +205,11 @@ print(f"\nvalidation accuracy {curves[best, 3]:.1%} after {best + 1} epochs, {cu
 # ----------------------
 # A digit that is turned by a few degrees and pushed by less than a pixel is still the same digit, but for the network
 # it is 64 new numbers. ``affine_grid`` says for each pixel of the new image where in the old one to look, and
-# ``grid_sample`` looks there: a different place for each image of the batch. (``minigrad.transforms.RandomAffine`` does
-# the same to one image of a data set at a time.)
+# ``grid_sample`` looks there: a different place for each image of the batch. To *zoom* in, ``interpolate`` makes the
+# image larger, and the middle is cut out. (``minigrad.transforms`` has both, as RandomAffine and RandomResizedCrop.)
 #
-# The change must keep the label. Here is the classic mistake: with photographs of cats one flips left and right. A
-# flipped 3 is not a digit at all, and a flipped 2 looks like an S that somebody may take for a 5.
+# The change must keep the label. Here is the classic mistake: photographs of cats one may flip left and right, and
+# pictures from a satellite turn by quarters as well (``rot90``). A flipped 3 is no digit, and a 6 on its head is a 9.
 
 
 def wiggle(images, degrees=15, pixels=1.0):
@@ -229,16 +229,18 @@ def flip(images):
     return minigrad.where(minigrad.rand(len(images), 1, device=images.device) < 0.5, mirrored, images)
 
 
-twos = train_set.tensors[0][train_set.tensors[1] == 2].cpu()
+two, six = (train_set.tensors[0][train_set.tensors[1] == digit][9].cpu() for digit in (2, 6))
+larger = F.interpolate(two.reshape(1, 1, 8, 8), size=(10, 10), mode="bilinear")
 figure, axes = plt.subplots(1, 8, figsize=(11, 2), layout="constrained")
-versions = [twos[9], *wiggle(twos[9].expand(6, 64)), twos[9].reshape(8, 8).flip(1)]
+upset = [two.reshape(8, 8).flip(1), six.reshape(8, 8).rot90(2)]
+versions = [two, *wiggle(two.expand(4, 64)), larger[0, 0, 1:9, 1:9], *upset]
 for axis, version in zip(axes, versions, strict=True):
     axis.imshow(version.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set(visible=True, color="0.8")
-axes[0].set_title("the image")
-axes[3].set_title("turned and pushed: still a 2", loc="left")
-axes[7].set_title("flipped: not a 2", color=ORANGE)
+titles = {0: "the image", 1: "turned and pushed: still a 2", 5: "zoomed", 6: "flipped: no 2", 7: "a 6, turned"}
+for place, title in titles.items():
+    axes[place].set_title(title, loc="left", color=ORANGE if place > 5 else "0.1")
 figure.savefig(args.out / "14_augmentation.png", dpi=120)
 
 # %%
@@ -309,10 +311,10 @@ figure.savefig(args.out / "14_cures.png", dpi=120)
 print(f"\nfigures: 14_capacity.png, 14_curves.png, 14_augmentation.png, 14_cures.png in {args.out}")
 
 # %%
-# What this page claims, as far as its numbers carry it: the network without a cure learns the wrong labels by heart,
-# the main cures are worth several percentage points there, more images are worth most, and flipping does harm where
-# the labels are right. It does not carry a ranking of L2, AdamW, dropout and early stopping: their bars overlap. And no
-# cure is free: early stopping uses up 180 labelled images, which could have been trained on.
+# What the numbers carry: the network without a cure learns the wrong labels by heart, the main cures are worth several
+# percentage points there, more images are worth most, and flipping does harm where the labels are right. They do not
+# carry a ranking of L2, AdamW, dropout and early stopping: their bars overlap. And no cure is free: early stopping uses
+# up 180 labelled images, which could have been trained on.
 
 assert curve_errors[3] < min(curve_errors[1], curve_errors[100])
 assert np.mean(learned["no cure"]) > 95

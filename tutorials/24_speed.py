@@ -17,6 +17,7 @@ import pstats
 import sys
 import time
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -45,8 +46,7 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # middle, which does not care about a few that went wrong. What remains is noise of ten per cent or more. That is why
 # this lesson asserts no times.
 #
-# The page is about the processor, as only there the rival, NumPy, can take part. With ``--device cuda`` the last table
-# shows your GPU beside it.
+# The page is about the processor, where NumPy can take part. With ``--device cuda`` the last table shows your GPU too.
 
 
 def seconds(run, *inputs, budget=0.02 if args.quick else 0.3):
@@ -63,42 +63,42 @@ def seconds(run, *inputs, budget=0.02 if args.quick else 0.3):
 # %%
 # By hand
 # -------
-# The measure of all things: two layers, ReLU, cross entropy and SGD, with the derivatives written out. Nothing is
-# recorded, looked up or checked; it is all arithmetic. Below it the same with minigrad. What you should see first: they
-# compute the same, to the last digits of float32.
+# The measure of all things: any number of layers with ReLU between them, cross entropy and SGD, with the derivatives
+# written out. Forward is a loop over the layers, backward the same loop in reverse. Nothing is recorded or checked, all
+# is arithmetic. What you should see first: minigrad computes the same, to the last digits of float32.
 
 
 class ByHand:
     def __init__(self, model):
-        self.W1, self.b1, self.W2, self.b2 = (p.detach().numpy().copy() for p in model.parameters())
+        self.layers = [[p.detach().numpy().copy() for p in part.parameters()] for part in model[::2]]
 
     def step(self, x, labels, rate):
-        z = x @ self.W1.T + self.b1
-        h = np.maximum(z, 0)
-        scores = h @ self.W2.T + self.b2
-        scores -= scores.max(axis=1, keepdims=True)
-        dscores = np.exp(scores)  # softmax minus one-hot is the derivative of cross entropy by the scores
-        dscores /= dscores.sum(axis=1, keepdims=True)
-        dscores[np.arange(len(x)), labels] -= 1
-        dscores /= len(x)
-        dh = dscores @ self.W2
-        dh *= z > 0
-        for parameter, gradient in (
-            (self.W2, dscores.T @ h),
-            (self.b2, dscores.sum(axis=0)),
-            (self.W1, dh.T @ x),
-            (self.b1, dh.sum(axis=0)),
-        ):
-            parameter -= rate * gradient
+        inputs = [x]  # of each layer
+        for W, b in self.layers[:-1]:
+            inputs.append(np.maximum(inputs[-1] @ W.T + b, 0))
+        W, b = self.layers[-1]
+        z = inputs[-1] @ W.T + b
+        z -= z.max(axis=1, keepdims=True)
+        dz = np.exp(z)  # softmax minus one-hot is the derivative of cross entropy by the scores
+        dz /= dz.sum(axis=1, keepdims=True)
+        dz[np.arange(len(x)), labels] -= 1
+        dz /= len(x)
+        for (W, b), a in zip(self.layers[::-1], inputs[::-1], strict=True):
+            dW, db = dz.T @ a, dz.sum(axis=0)
+            if a is not x:  # nobody asks for the gradient of the images
+                dz = dz @ W  # with W as it was on the way forward
+                dz *= a > 0
+            W -= rate * dW
+            b -= rate * db
 
 
 def setting(sizes, batch, device="cpu", dtype=minigrad.float32):
     """A model, its optimizer, and random images with labels."""
     minigrad.manual_seed(0)
-    inputs, hidden, outputs = sizes
-    model = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs)).to(device, dtype)
+    parts = [part for n, m in pairwise(sizes) for part in (nn.Linear(n, m), nn.ReLU())]
+    model = nn.Sequential(*parts[:-1]).to(device, dtype)
     optimizer = optim.SGD(model.parameters(), lr=0.01)
-    images, labels = minigrad.randn(batch, inputs), minigrad.randint(0, outputs, (batch,))
+    images, labels = minigrad.randn(batch, sizes[0]), minigrad.randint(0, sizes[-1], (batch,))
     return model, optimizer, images.to(device, dtype), labels.to(device)
 
 
@@ -116,18 +116,18 @@ def step(model, optimizer, images, labels):
     optimizer.step()
 
 
-model, optimizer, images, labels = setting((64, 128, 10), 64)
+model, optimizer, images, labels = setting((64, 128, 32, 10), 64)
 by_hand = ByHand(model)
 for _ in range(20):
     step(model, optimizer, images, labels)
     by_hand.step(images.numpy(), labels.numpy(), 0.01)
-difference = np.abs(model[0].weight.detach().numpy() - by_hand.W1).max()
+difference = np.abs(model[0].weight.detach().numpy() - by_hand.layers[0][0]).max()
 print(f"weights after 20 steps, minigrad against by hand: largest difference {difference:.1e}")
 assert difference < 1e-6
 
 # %%
 # Four sizes, from a toy to something that makes the processor work. What you should see: for the smallest network
-# minigrad takes two or three times as long as the arithmetic, since recording and walking cost some microseconds for
+# minigrad takes about twice as long as the arithmetic, since recording and walking cost some microseconds for
 # each operation, however small the arrays are. For larger ones this *overhead* disappears behind the matrix products.
 # It can even be faster than our simple program, which makes a new large array for ``rate * gradient`` in each step,
 # where minigrad updates in place and in small blocks: fresh memory is not free.
@@ -221,9 +221,11 @@ figure.savefig(args.out / "24_overhead.png", dpi=120)
 # %%
 # Batches
 # -------
-# The same for a whole network: images per second, for batches from 1 to 1024. What you should see: the first doublings
-# are nearly free, because the overhead is shared by more images; then it saturates. (What is best for *learning* is
-# another question: a larger batch means fewer steps.)
+# Images per second for a whole network, in batches from 1 to 1024. What you should see: the first doublings are nearly
+# free, as more images share the overhead; then it saturates. (For *learning*, a larger batch means fewer steps.)
+#
+# Where a sample takes time, a photo to be read and decoded, ``DataLoader(num_workers=4)`` has four other processes make
+# the next batches during the step. For data in memory it does not pay: to send a batch takes longer than to cut it out.
 
 batches = [2**k for k in range(0, 11, 2)]
 rates = {}
@@ -316,8 +318,8 @@ figure.savefig(args.out / "24_checkpoint.png", dpi=120)
 # derivatives by small steps needs float64, and ``gradcheck`` takes care of it. The classic mistake: arrays that come
 # from NumPy are float64, and one of them can pull a whole program up. minigrad's layers refuse it.
 #
-# A GPU does thousands of sums at once, but each start of one takes time: for a small network it loses, for a large one
-# it wins by far. Only two lines change: the model is moved, and the data. And mind the clock! A GPU works on while
+# A GPU does thousands of sums at once, but each start takes time: for a small network it loses, for a large one it wins
+# by far. Only two lines change: the model is moved, and the data. And mind the clock! A GPU works on while
 # Python runs ahead; if you do not wait for it (``synchronize``), you measure how fast orders are given. ``.item()``
 # waits as well, which is why it does not belong in every step of a loop.
 
