@@ -357,16 +357,16 @@ class RNNBase(_Recurrent):
         weight_ih, weight_hh, *rest = weights
         bias_ih, bias_hh = rest[:2] if self.bias else (None, None)
         if self.mode == "GRU":
-            y = gru(linear(x, weight_ih, bias_ih), state[0], weight_hh, bias_hh)
+            y = gru(x, *state, weight_ih, weight_hh, bias_ih, bias_hh)
             return y, (y[-1],)
-        gates = linear(x, weight_ih, _sum(bias_ih, bias_hh))
+        bias = _sum(bias_ih, bias_hh)
         if self.mode != "LSTM":
-            y = rnn(gates, state[0], weight_hh, self.mode[4:].lower())
+            y = rnn(x, *state, weight_ih, weight_hh, bias, self.mode[4:].lower())
             return y, (y[-1],)
         if self.proj_size:
-            y, (h, c) = unrolled(lstm_step, gates, tuple(state), weight_hh, rest[-1])
+            y, (h, c) = unrolled(lstm_step, linear(x, weight_ih, bias), tuple(state), weight_hh, rest[-1])
             return y, (h, c)
-        both = lstm(gates, *state, weight_hh)
+        both = lstm(x, *state, weight_ih, weight_hh, bias)
         return both[:-1], (both[-2], both[-1])
 
     def extra_repr(self) -> str:

@@ -148,18 +148,24 @@ def ctc_paths(xp: Any, emit: Any, ways: Any, /) -> Any:
     derivative walks the same ways back in time; a share is e^a[t-1,s] / (sum of the three). That is the backward
     recursion of the paper.
     """
-    a = xp.full_like(emit, IMPOSSIBLE)
-    a[0, :, :2] = emit[0, :, :2]
+    steps, n, size = emit.shape
+    a = xp.full((steps, n, size + 2), IMPOSSIBLE, emit.dtype)  # two more in front, so that each state has two before
+    a[0, :, 2:4] = emit[0, :, :2]
     bars = xp.where(ways, 0, emit.dtype.type(IMPOSSIBLE))
-    for t in range(1, len(a)):
-        into = _into(a[t - 1])
-        into += bars
-        top = into.max(axis=0)
+    into = xp.empty_like(bars)
+    for before, said, now in zip(a[:-1], emit[1:], a[1:, :, 2:], strict=True):
+        for k in range(3):
+            xp.add(before[:, 2 - k : 2 - k + size], bars[k], out=into[k])
+        stay, one, two = into
+        top = xp.maximum(xp.maximum(stay, one), two)
         into -= top
-        a[t] = xp.log(xp.exp(into).sum(axis=0))
-        a[t] += top
-        a[t] += emit[t]
-    return a
+        xp.exp(into, out=into)
+        stay += one
+        stay += two
+        xp.log(stay, out=now)
+        now += top
+        now += said
+    return a[:, :, 2:].copy()
 
 
 def _into(a: Any) -> Any:

@@ -237,6 +237,22 @@ def test_float32_stays_float32_and_states_are_not_overwritten() -> None:
         assert not h.any()
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_an_output_may_be_changed_before_the_way_back(kind: str, batch: int) -> None:
+    layer, x = getattr(nn, kind)(3, 4), minigrad.randn(5, batch, 3)
+    layer(x)[0].sum().backward()
+    expected = [p.grad for p in layer.parameters()]
+    layer.zero_grad()
+    y = layer(x)[0]
+    loss = y.sum()
+    with minigrad.no_grad():
+        y.zero_()
+    loss.backward()
+    for p, g in zip(layer.parameters(), expected, strict=True):
+        np.testing.assert_array_equal(p.grad.numpy(), g.numpy())
+
+
 def test_large_inputs_do_not_overflow() -> None:
     for kind in ("RNN", "LSTM", "GRU"):
         layer = filled(getattr(nn, kind)(1, 2), 1.0)
