@@ -17,6 +17,12 @@ import numpy as np
 Array: TypeAlias = Any  # numpy.ndarray or cupy.ndarray
 Shape: TypeAlias = tuple[int, ...]
 
+# An array of 31 MB, made and freed at once. C's library on Linux gives large freed arrays back to the system, and the
+# next step takes them anew, page by page, each page filled with zeros: that was half the time of a transformer's step.
+# Once it has seen a size freed, it keeps arrays up to that size at hand; above 32 MB it never does. ("Dynamic mmap
+# threshold" in mallopt(3).) No memory is touched here.
+np.empty(31 << 20, np.uint8)
+
 # --------------------------------------------------------------------------------------------------------------
 # Array modules
 
