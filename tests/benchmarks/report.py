@@ -145,7 +145,7 @@ def page(rows: dict[str, Row], rounds: int) -> str:
                 f"{then * 1e3:.0f} ms | {reached} |"
             )
         else:
-            lines.append(f"| {rows[name].about} | {found:.2f} {against} | {first:g} | {then:g} | {reached} |")
+            lines.append(f"| {rows[name].about} | {found:.3g} {against} | {first:g} | {then:g} | {reached} |")
     steps = {name: row for name, row in rows.items() if name != "import"}
     titles = {"by hand": "Training step of an MLP, beside NumPy written by hand", "torch": "Beside PyTorch"}
     for yardstick in dict.fromkeys(row.yardstick for row in steps.values()):
