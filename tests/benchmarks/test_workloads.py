@@ -102,11 +102,11 @@ def test_aims_are_held_against_what_was_measured():
     row = harness.Row({"torch": [2.0], "minigrad": [3.0]}, {"torch": (1.5, 1.4)}, "work", megabytes={})
     row.megabytes = {"torch": 10.0, "minigrad": 12.0}
     assert list(report.verdicts({"row": row})) == [
-        ("row", "of torch's time", 1.5, (1.5, 1.4)),
-        ("row", "of torch's memory", 1.2, (1.1, 0.9)),
+        ("row", "of PyTorch's time", 1.5, (1.5, 1.4)),
+        ("row", "of PyTorch's memory", 1.2, (1.1, 0.9)),
     ]
-    assert "| work | 1.5 of torch's time | 1.5 | 1.4 | reached |" in report.page({"row": row}, 1)
-    assert "| work | 1.2 of torch's memory | 1.1 | 0.9 | missed |" in report.page({"row": row}, 1)
+    assert "| work | 1.5 of PyTorch's time | 1.5 | 1.4 | the first |" in report.page({"row": row}, 1)
+    assert "| work | 1.2 of PyTorch's memory | 1.1 | 0.9 | no |" in report.page({"row": row}, 1)
 
 
 def test_comparison_shows_the_change_of_the_ratio():
