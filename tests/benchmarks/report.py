@@ -14,7 +14,6 @@ from .harness import Row
 from .networks import THREADS
 from .workloads import IMPORT_AIM, MEMORY_AIM, Aim
 
-
 OF = {"by hand": "of the time by hand", "torch": "of PyTorch's time"}
 
 
