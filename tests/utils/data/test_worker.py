@@ -456,9 +456,11 @@ def test_two_loops_at_once_have_workers_of_their_own():
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 import minigrad, numpy as np
 from minigrad.utils.data import DataLoader
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background starts deaf to Ctrl-C
 
 class Pids:
     def __len__(self): return 100
