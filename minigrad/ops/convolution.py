@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.normalization import channels
+from minigrad.ops.normalization import batch_first, batch_last, channels
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
 from minigrad.ops.window import Sizes, Window
@@ -35,12 +35,9 @@ from minigrad.ops.window import Sizes, Window
 # Windows as a matrix
 
 
-def _batch_last(xp: Any, x: Any) -> Any:
-    return xp.ascontiguousarray(x.transpose((*range(1, x.ndim), 0)))
-
-
-def _batch_first(x: Any) -> Any:
-    return x.transpose((x.ndim - 1, *range(x.ndim - 1)))
+def _inside(xp: Any, x: Any) -> Any:
+    """Return x (N, C, ...) as it is in here: (C, ..., N), without gaps."""
+    return xp.ascontiguousarray(batch_last(x))
 
 
 BLOCK = 1 << 21  # bytes of columns at a time: they are used at once, while they are in the cache
@@ -86,8 +83,8 @@ def _add_columns(columns: Any, x: Any, window: Window) -> None:
 @op(promote=None)
 def im2col(xp: Any, x: Any, /, window: Window) -> Any:
     """the windows over x (N, C, *size) as columns (N, C * kernel, out);   d = those of dx"""
-    columns = _columns(xp, _batch_last(xp, x), window, room=lambda xp, shape, dtype: xp.empty(shape, dtype))
-    return _batch_first(columns.reshape(-1, math.prod(window.out), x.shape[0]))
+    columns = _columns(xp, _inside(xp, x), window, room=lambda xp, shape, dtype: xp.empty(shape, dtype))
+    return batch_first(columns.reshape(-1, math.prod(window.out), x.shape[0]))
 
 
 @op(promote=None)
@@ -95,8 +92,8 @@ def col2im(xp: Any, columns: Any, /, window: Window) -> Any:
     """each entry of x (N, C, *size) summed over the columns it stands in, im2col's adjoint;   d = that of dcolumns"""
     n = columns.shape[0]
     x = xp.zeros((columns.shape[1] // math.prod(window.kernel), *window.size, n), columns.dtype)
-    _add_columns(_batch_last(xp, columns), x, window)
-    return _batch_first(x)
+    _add_columns(_inside(xp, columns), x, window)
+    return batch_first(x)
 
 
 im2col.derivative(x=lambda g, window: col2im(g, window))
@@ -165,10 +162,10 @@ def conv(xp: Any, x: Any, weight: Any, bias: Any, /, window: Window, groups: int
     x (N, C, *size), weight (O, C / groups, *kernel), y (N, O, *out). With groups the channels of x and y are cut
     into as many parts, and each part of y sees one part of x.
     """
-    x = _batch_last(xp, x)
+    x = _inside(xp, x)
     if _is_depthwise(x, len(weight), window, groups) and max(window.stride) == 1:
         y = _slide(xp, x, weight, window, window.out, window.stride, window.padding)
-        return _batch_first(xp.ascontiguousarray(y) if bias is None else y + _over(bias, y.ndim))
+        return batch_first(xp.ascontiguousarray(y) if bias is None else y + _over(bias, y.ndim))
     y = xp.empty((weight.shape[0], *window.out, x.shape[-1]), x.dtype)
     w = _matrices(weight, groups)
     for rows, block in _blocks(window, x):
@@ -176,7 +173,7 @@ def conv(xp: Any, x: Any, weight: Any, bias: Any, /, window: Window, groups: int
         xp.matmul(w, _columns(xp, x, block, groups), out=part)
         if bias is not None:
             part += bias.reshape(groups, -1, 1)
-    return _batch_first(y)
+    return batch_first(y)
 
 
 @op(promote="exact")
@@ -185,12 +182,12 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
 
     u (N, O, *out), weight (O, C / groups, *kernel), x (N, C, *size): back through a convolution.
     """
-    u = _batch_last(xp, u)
+    u = _inside(xp, u)
     if _is_depthwise(u, weight.shape[1] * groups, window, groups):  # slide back over u with zeros between its entries
         turned = weight[(..., *(slice(None, None, -1),) * len(window.size))]
         before = tuple(n - m for n, m in zip(_reach(window), window.padding))
         x = _slide(xp, u, turned, window, window.size, window.stride, before)
-        return _batch_first(xp.ascontiguousarray(x) if bias is None else x + _over(bias, x.ndim))
+        return batch_first(xp.ascontiguousarray(x) if bias is None else x + _over(bias, x.ndim))
     x = xp.zeros((weight.shape[1] * groups, *window.size, u.shape[-1]), u.dtype)
     w = _matrices(weight, groups).swapaxes(1, 2)
     for rows, block in _blocks(window, x):
@@ -201,13 +198,13 @@ def conv_transpose(xp: Any, u: Any, weight: Any, bias: Any, /, window: Window, g
         _add_columns(columns, x, block)
     if bias is not None:
         x += _over(bias, x.ndim)
-    return _batch_first(x)
+    return batch_first(x)
 
 
 @op(promote="exact")
 def conv_weight(xp: Any, x: Any, u: Any, /, window: Window, groups: int) -> Any:
     """w_k = sum_o x_i u_o;   dx = conv_transpose(u, g), du = conv(x, g)"""
-    x, u = _batch_last(xp, x), _batch_last(xp, u)
+    x, u = _inside(xp, x), _inside(xp, u)
     if _is_depthwise(x, len(u), window, groups) and max(window.stride) == 1:
         return _slide_weight(xp, x, u, window)[:, None]
     w: Any = 0  # transposed: BLAS is faster at a product with the longer side in front

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad.backend import is_array
 from minigrad.ops.op import op
 from minigrad.ops.promotion import result_type
 
@@ -70,7 +71,7 @@ lerp.derivative(
 @op(name="pow")
 def power(xp: Any, a: Any, b: Any, /) -> Any:
     """a^b;   d = b a^(b-1) da + a^b log(a) db"""
-    if type(b) in (int, float) and 2 < b <= 8 and b == int(b):
+    if type(b) in (int, float) and 2 < b <= 8 and b == int(b) and is_array(a) and a.dtype.kind == "f":
         return _whole_power(a, int(b))
     return a**b
 

@@ -69,7 +69,7 @@ def _has_integers(index: Any) -> bool:
 def getitem(xp: Any, x: Any, /, index: Any) -> Any:
     """x[index], a view if the index has no arrays;   dx[index] = d, all else 0, repeats add up"""
     ahead, rows = _slices_before(index) if x.ndim > 1 and x.flags.c_contiguous else (0, None)
-    if rows is not None and rows.dtype.kind == "i" and ahead < x.ndim:
+    if rows is not None and rows.dtype.kind == "i" and ahead < x.ndim and x.size:
         return x.take(rows, axis=ahead)  # the same entries, for rows of 8 in a fifth of the time
     y = x[index]
     if not is_array(y):  # a single entry, which NumPy copies out as a number; with ``...`` it is a 0-d view
@@ -84,7 +84,8 @@ def place(xp: Any, v: Any, /, index: Any, shape: tuple[int, ...]) -> Any:
     if array is not None and v.shape == (*shape[:ahead], *array.shape, *shape[ahead + 1 :]):
         n, width = shape[ahead], math.prod(shape[ahead + 1 :])
         blocks = xp.arange(math.prod(shape[:ahead])).reshape(-1, 1, 1) * n
-        return _added_up(xp, (blocks + xp.asarray(array).reshape(1, -1, 1) % n) * width + xp.arange(width), v, shape)
+        rows = xp.asarray(array, np.int64).reshape(1, -1, 1) % n  # in int8, n or a place may be too large
+        return _added_up(xp, (blocks + rows) * width + xp.arange(width), v, shape)
     out = xp.zeros(shape, v.dtype)
     if _has_integers(index):
         xp.add.at(out, index, v)  # out[index] += v would count a repeated entry once

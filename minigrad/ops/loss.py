@@ -6,7 +6,7 @@ from typing import Any
 
 from minigrad.backend import constant_row
 from minigrad.ops.activation import sigmoid, softmax
-from minigrad.ops.elementwise import clamp, exp, gt, log, where
+from minigrad.ops.elementwise import clamp, eq, exp, gt, log, where
 from minigrad.ops.op import op
 from minigrad.ops.reduction import sum_
 from minigrad.ops.shape import reshape, roll, stack, unbind, unsqueeze
@@ -29,16 +29,22 @@ def softmax_cross_entropy(xp: Any, x: Any, target: Any, factors: Any = None, /) 
     z_target = z.take(at)
     e = xp.exp(z, out=z)
     total = e.dot(constant_row(xp, 1, classes, x.dtype))
-    share = None if factors is None else factors / factors.sum()
-    return _mean(xp, xp.log(total) - z_target, share), e, total, at, share
+    mean, share = _mean(xp, xp.log(total) - z_target, factors)
+    return mean, e, total, at, share
 
 
-def _mean(xp: Any, losses: Any, share: Any) -> Any:
-    return losses.dot(constant_row(xp, 1 / len(losses), len(losses), losses.dtype) if share is None else share)
+def _mean(xp: Any, losses: Any, factors: Any) -> tuple[Any, Any]:
+    """Return the mean, and the share of each row in it; a row with the factor 0 has none, whatever its loss."""
+    if factors is None:
+        return losses.dot(constant_row(xp, 1 / len(losses), len(losses), losses.dtype)), None
+    total, unused = factors.sum(), factors == 0
+    return xp.where(unused, 0, losses).dot(factors) / total, xp.where(unused, 0, factors / total)
 
 
 def _share_of(g: Any, x: Any, factors: Any) -> Any:
-    return g / x.shape[0] if factors is None else reshape(g * factors / sum_(factors), (-1, 1))
+    if factors is None:
+        return g / x.shape[0]
+    return reshape(where(eq(factors, 0), 0.0, g * factors / sum_(factors)), (-1, 1))
 
 
 @op(promote=None)
@@ -65,8 +71,8 @@ def nll(xp: Any, x: Any, target: Any, factors: Any = None, /) -> Any:
     """mean over the rows of -x[target], weighted by the factors if there are any;   dx = -g one_hot(target) / n"""
     n, classes = x.shape
     at = xp.arange(0, n * classes, classes) + target
-    share = None if factors is None else factors / factors.sum()
-    return -_mean(xp, x.take(at), share), at, share
+    mean, share = _mean(xp, x.take(at), factors)
+    return -mean, at, share
 
 
 nll.derivative(x=lambda g, x, target, factors: -one_hot_like(x, target) * _share_of(g, x, factors))

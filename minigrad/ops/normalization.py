@@ -16,6 +16,17 @@ from minigrad.ops.op import op
 from minigrad.ops.reduction import mean, sum_
 from minigrad.ops.shape import reshape
 
+
+def batch_last(x: Any) -> Any:
+    """Return x (N, C, ...) as (C, ..., N), the order in memory in which a convolution leaves it: a view."""
+    return x.transpose((*range(1, x.ndim), 0))
+
+
+def batch_first(x: Any) -> Any:
+    """Return x (C, ..., N) as (N, C, ...): a view."""
+    return x.transpose((x.ndim - 1, *range(x.ndim - 1)))
+
+
 # --------------------------------------------------------------------------------------------------------------
 # Sums by products: NumPy's x.sum(axis=...) takes two to five times as long as a product with a vector of ones
 
@@ -30,9 +41,8 @@ def _channel_sums(xp: Any, x: Any, y: Any = None) -> Any:
     n, c = x.shape[:2]
     if x.ndim == 2:
         return constant_row(xp, 1, n, x.dtype).dot(x if y is None else x * y)
-    batch_last = (*range(1, x.ndim), 0)
-    if x.transpose(batch_last).flags.c_contiguous:  # as a convolution leaves it: each channel is one run of memory
-        n, x, y = 1, x.transpose(batch_last), None if y is None else y.transpose(batch_last)
+    if batch_last(x).flags.c_contiguous:  # each channel is one run of memory
+        n, x, y = 1, batch_last(x), None if y is None else batch_last(y)
     rows = x.reshape(n * c, x.size // max(n * c, 1))
     if y is None:
         sums = rows.dot(constant_row(xp, 1, rows.shape[1], x.dtype))
@@ -160,15 +170,10 @@ def batch_norm_fixed(x: Any, m: Any, v: Any, weight: Any, bias: Any, eps: float)
 # convolution leaves it. What was measured keeps the dimensions that it is the same along, with size 1.
 
 
-def _batch_last(x: Any) -> Any:
-    """Return x (N, C, ...) as (C, ..., N)."""
-    return x.transpose((*range(1, x.ndim), 0))
-
-
 def _grouped(x: Any, groups: int, last: bool) -> Any:
     n, c = x.shape[:2]
     shape = (groups, c // groups, math.prod(x.shape[2:]))
-    return _batch_last(x).reshape(*shape, n) if last else x.reshape(n, *shape)
+    return batch_last(x).reshape(*shape, n) if last else x.reshape(n, *shape)
 
 
 def _area_sums(xp: Any, x: Any, y: Any, last: bool) -> Any:
@@ -190,7 +195,7 @@ def group_norm(xp: Any, x: Any, weight: Any, bias: Any, /, groups: int, eps: flo
     m, v and r are those of :func:`batch_norm`, of each of ``groups`` groups of channels in each sample, and there is a
     w and a b for each channel (Wu and He, 2018).
     """
-    last = x.ndim > 2 and _batch_last(x).flags.c_contiguous
+    last = x.ndim > 2 and batch_last(x).flags.c_contiguous
     size, each = math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
     y = _grouped(x, groups, last)
     m = _group_means(_area_sums(xp, y, None, last), size, last)
@@ -206,7 +211,7 @@ def _images(y: Any, shape: Any, last: bool) -> Any:
     """Undo ``_grouped``."""
     if not last:
         return y.reshape(shape)
-    return y.reshape(*shape[1:], shape[0]).transpose((len(shape) - 1, *range(len(shape) - 1)))
+    return batch_first(y.reshape(*shape[1:], shape[0]))
 
 
 def _in_groups(x: Any, groups: int) -> Any:
@@ -229,7 +234,7 @@ group_norm.derivative(x=_group_norm_x, weight=_group_norm_weight, bias=lambda g:
 @group_norm.raw_derivative
 def _group_norm_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any, m: Any, r: Any, groups: int) -> Any:
     # As in batch norm; the sums over single channels give dw and db and, times w, those over groups.
-    last = x.ndim > 2 and _batch_last(x).flags.c_contiguous
+    last = x.ndim > 2 and batch_last(x).flags.c_contiguous
     size, each = math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
     c, g = _grouped(x, groups, last) - m, _grouped(g, groups, last)
     g_sums, g_x_hat_sums = _area_sums(xp, g, None, last), r * _area_sums(xp, g, c, last)

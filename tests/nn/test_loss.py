@@ -118,6 +118,29 @@ def test_all_ignored() -> None:
         assert np.isnan(F.cross_entropy(minigrad.zeros(0, 3), minigrad.zeros(0, dtype=minigrad.int64)).item())
 
 
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4)])
+def test_nothing_of_what_is_ignored_shows(loss: Any, shape: tuple[int, ...]) -> None:
+    logits = np.zeros(shape)
+    logits[1, 0] = -np.inf  # impossible, as where another class is the only choice
+    x = minigrad.tensor(logits, requires_grad=True)
+    t = minigrad.full((2, *shape[2:]), 2)
+    t[1] = -100
+    for reduction in ("mean", "sum", "none"):
+        y = loss(x, t, reduction=reduction)
+        expected = loss(x[:1], t[:1], reduction=reduction)
+        np.testing.assert_allclose(y[:1].tolist() if y.ndim else y.item(), expected.tolist(), rtol=1e-12)
+        (dx,) = minigrad.autograd.grad(y.sum(), x)
+        assert dx[0].abs().sum().item() > 0 and dx[1].abs().sum().item() == 0.0
+    t[0] = -100
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        y = loss(x, t)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # 1 / 0, times 0
+        (dx,) = minigrad.autograd.grad(y, x)
+    assert np.isnan(y.item()) and dx.tolist() == np.zeros(shape).tolist()  # an empty batch does not spoil a network
+
+
 @pytest.mark.parametrize("dtype", ["int64", "int32", "int16", "int8", "uint8"])
 def test_labels_of_any_integer_dtype(dtype: str) -> None:
     x = minigrad.tensor([[1.0, 2.0], [3.0, 0.0]])

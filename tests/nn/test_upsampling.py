@@ -92,6 +92,12 @@ def test_grid_sample_beside_pytorch(mode: str, padding_mode: str, align_corners:
     assert_same_derivatives(torch, f, [x, grid] if mode == "bilinear" else [x])  # the nearest stays the nearest
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_samples_lie_in_row_major_order(mode: str) -> None:
+    y = F.grid_sample(minigrad.randn(2, 3, 4, 5), minigrad.zeros(2, 6, 7, 2), mode, align_corners=False)
+    assert y.is_contiguous() and y.view(2, -1).shape == (2, 3 * 6 * 7)
+
+
 def test_turned_images(torch: types.ModuleType) -> None:
     def f(F: Any, x: Any, theta: Any) -> Any:
         return F.grid_sample(x, F.affine_grid(theta * 0.5, (2, 3, 4, 3), False), align_corners=False)

@@ -65,3 +65,10 @@ def test_a_result_without_gradient_does_not_take_the_place_of_one_with() -> None
     with minigrad.no_grad():
         y.eq_(2.0)
     np.testing.assert_array_equal(y.detach().array, 1.0)
+
+
+def test_an_array_of_integers_to_a_whole_power() -> None:
+    a = np.array([-2, 3])
+    for b in (3, 3.0, 8):
+        y = minigrad.pow(a, b)
+        assert y.dtype == (a**b).dtype and y.tolist() == (a**b).tolist()

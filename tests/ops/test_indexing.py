@@ -262,6 +262,22 @@ def test_out_of_range_says_what_was_asked() -> None:
         x[minigrad.tensor([0.0])]
 
 
+def test_rows_out_of_no_rows() -> None:
+    for shape in ((0, 3), (3, 0)):
+        with pytest.raises(IndexError, match=f"getitem: index 7 is out of bounds for axis 0 with size {shape[0]}"):
+            minigrad.zeros(shape)[minigrad.tensor([7])]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint16", "uint32", "uint64", "int64"])
+def test_a_small_integer_can_index_a_large_array(dtype: str) -> None:
+    x = minigrad.zeros(300, 200, requires_grad=True)
+    rows = np.array([0, 100, 100], dtype)
+    x[rows].sum().backward()
+    expected = np.zeros((300, 200))
+    np.add.at(expected, rows, 1)
+    np.testing.assert_array_equal(x.grad.array, expected)
+
+
 def test_a_number_a_slice_and_an_array_are_refused() -> None:
     x = minigrad.zeros(2, 4, 3)
     with pytest.raises(IndexError, match="in two steps"):

@@ -214,4 +214,5 @@ def grid_sample(
         u = grid[..., k]
         u = (u + 1) * ((size - 1) / 2) if align_corners else ((u + 1) * size - 1) * 0.5
         places.append(ops.clamp(u, 0.0, size - 1.0) if padding_mode == "border" else u)
-    return (ops.bilinear if mode == "bilinear" else ops.nearest_pixel)(input, ops.stack(places, -1))
+    found: Tensor = (ops.bilinear if mode == "bilinear" else ops.nearest_pixel)(input, ops.stack(places, -1))
+    return found.contiguous()

@@ -242,7 +242,7 @@ def nll_loss(
     if reduction == "mean" and x.ndim == 2 and x.size:
         return ops.nll(input, labels, weights)
     picked = ops.squeeze(ops.gather(input, dim, xp.expand_dims(labels, dim)), dim)
-    loss = -picked * weights
+    loss = -ops.where(t == ignore_index, 0.0, picked) * weights  # times 0 would not do for an infinite score
     if reduction == "mean":
         return ops.sum_(loss) / weights.sum()
     return reduced(loss, reduction)
