@@ -76,7 +76,10 @@ def test_two_orders_beside_pytorch(name: str) -> None:
         np.testing.assert_allclose(a.detach().numpy(), b, rtol=1e-7, atol=1e-9 * max(abs(b).max(), 1))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+LONG = [pytest.param(name, marks=pytest.mark.slow) if name in ("lstm", "gru") else name for name in NETWORKS]
+
+
+@pytest.mark.parametrize("name", LONG)
 def test_the_third_order_by_small_steps(name: str) -> None:
     """PyTorch 2.13 is no help here: its third derivatives of layer norm and batch norm are wrong."""
     build, shape = NETWORKS[name]

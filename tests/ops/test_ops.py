@@ -405,7 +405,9 @@ FLAT_ARGUMENTS = {("copysign", "b"), ("nextafter", "b")}
 SLOPED = [name for name, f in ops.registry.items() if getattr(f, "rules", None) and name not in STAIRCASES]
 
 
-@pytest.mark.parametrize("name", SLOPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("lstm", "gru") else name for name in SLOPED]
+)
 def test_a_rule_that_is_wrong_by_a_thousandth_is_noticed(name: str) -> None:
     f = ops.registry[name]
     rows = [row for row in ROWS if row.op == name]
