@@ -69,6 +69,12 @@ def constants(xp: ModuleType, dtype: Any, *values: float) -> list[Array]:
     return [xp.array(value, dtype) for value in values]
 
 
+def forget_constants() -> None:
+    """Drop what the two above keep: it lies on the GPU that was the current one when it was made."""
+    constant_row.cache_clear()
+    constants.cache_clear()
+
+
 def cupy_special() -> ModuleType:
     """Return the module in which CuPy keeps erf, gammaln and other special functions, which NumPy does not have."""
     import cupyx.scipy.special

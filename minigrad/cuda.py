@@ -13,7 +13,7 @@ from functools import cache
 from types import ModuleType, TracebackType
 from typing import Any
 
-from minigrad.backend import Device, DeviceLike, cuda_is_available, module_for, seed_gpus
+from minigrad.backend import Device, DeviceLike, cuda_is_available, forget_constants, module_for, seed_gpus
 
 __all__ = [
     "current_device",
@@ -54,6 +54,7 @@ def current_device() -> int:
 def set_device(device: DeviceLike | int) -> None:
     """Let ``device="cuda"`` mean another GPU from now on."""
     _gpu(device).use()
+    forget_constants()
 
 
 def get_device_name(device: DeviceLike | int = None) -> str:
@@ -146,11 +147,13 @@ class device:
 
     def __enter__(self) -> None:
         self._gpu.__enter__()
+        forget_constants()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._gpu.__exit__(kind, error, trace)
+        forget_constants()
 
 
 def _gpu(device: DeviceLike | int) -> Any:

@@ -10,7 +10,7 @@ import pytest
 import strict_cupy
 
 import minigrad
-from minigrad import cuda
+from minigrad import backend, cuda
 from minigrad.backend import module_for
 
 
@@ -35,6 +35,22 @@ def test_with_a_gpu(gpu: Any) -> None:
     cuda.set_device(0)
     with cuda.device("cuda:0"):
         assert minigrad.zeros(2, device="cuda").device == "cuda:0"
+
+
+def test_another_gpu_does_not_get_constants_of_this_one(gpu: Any) -> None:
+    def kept() -> int:
+        return backend.constants.cache_info().currsize + backend.constant_row.cache_info().currsize
+
+    minigrad.ones(3, device="cuda").relu()
+    assert kept()
+    with cuda.device(0):
+        assert not kept()
+        minigrad.ones(3, 5000, device="cuda").relu()
+        assert kept()
+    assert not kept()
+    minigrad.ones(3, device="cuda").relu()
+    cuda.set_device(0)
+    assert not kept()
 
 
 def test_the_peak_of_memory(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
