@@ -96,12 +96,9 @@ def place(xp: Any, v: Any, /, index: Any, shape: tuple[int, ...]) -> Any:
 
 def _slices_before(index: Any) -> tuple[int, Any]:
     """Return k and the array of an index such as x[:, :, array], with k whole slices; 0 and None for all others."""
-    last = index[-1] if isinstance(index, tuple) and index else index
-    if not _has_integers(last):
-        return 0, None
-    slices = index[:-1] if isinstance(index, tuple) else ()
+    *slices, last = index if isinstance(index, tuple) and index else (index,)
     whole = all(isinstance(part, slice) and part == slice(None) for part in slices)
-    return (len(slices), last) if whole else (0, None)
+    return (len(slices), last) if whole and _has_integers(last) else (0, None)
 
 
 def _added_up(xp: Any, places: Any, v: Any, shape: tuple[int, ...]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from minigrad.backend import constant_row
 from minigrad.ops.elementwise import rsqrt, square
 from minigrad.ops.op import op
-from minigrad.ops.reduction import mean, sum_
+from minigrad.ops.reduction import mean, row_sums, sum_
 from minigrad.ops.shape import reshape
 
 
@@ -32,8 +32,8 @@ def batch_first(x: Any) -> Any:
 
 
 def _row_dots(x: Any, y: Any) -> Any:
-    """Return the dot product of each row of ``x`` with the same row of ``y``, as a column."""
-    return (x[:, None, :] @ y[:, :, None])[:, :, 0]
+    """Return the dot product of each row of ``x``, the last dimension, with the same row of ``y``, as a column."""
+    return (x[..., None, :] @ y[..., None])[..., 0]
 
 
 def _channel_sums(xp: Any, x: Any, y: Any = None) -> Any:
@@ -170,6 +170,12 @@ def batch_norm_fixed(x: Any, m: Any, v: Any, weight: Any, bias: Any, eps: float)
 # convolution leaves it. What was measured keeps the dimensions that it is the same along, with size 1.
 
 
+def _grouping(x: Any, groups: int) -> tuple[bool, int, tuple[int, ...]]:
+    """Return whether the batch is last in memory, the size of a group, and the shape of a vector over the channels."""
+    last = x.ndim > 2 and batch_last(x).flags.c_contiguous
+    return last, math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
+
+
 def _grouped(x: Any, groups: int, last: bool) -> Any:
     n, c = x.shape[:2]
     shape = (groups, c // groups, math.prod(x.shape[2:]))
@@ -178,10 +184,9 @@ def _grouped(x: Any, groups: int, last: bool) -> Any:
 
 def _area_sums(xp: Any, x: Any, y: Any, last: bool) -> Any:
     """Return the sums of x y, or of x where y is None, over the area."""
-    ones = constant_row(xp, 1, x.shape[2 if last else 3], x.dtype)
     if last:
-        return (ones @ (x if y is None else x * y))[..., None, :]
-    return x.dot(ones)[..., None] if y is None else (x[..., None, :] @ y[..., None])[..., 0]
+        return (constant_row(xp, 1, x.shape[2], x.dtype) @ (x if y is None else x * y))[..., None, :]
+    return row_sums(xp, x, -1) if y is None else _row_dots(x, y)
 
 
 def _group_means(sums: Any, size: int, last: bool) -> Any:
@@ -195,8 +200,7 @@ def group_norm(xp: Any, x: Any, weight: Any, bias: Any, /, groups: int, eps: flo
     m, v and r are those of :func:`batch_norm`, of each of ``groups`` groups of channels in each sample, and there is a
     w and a b for each channel (Wu and He, 2018).
     """
-    last = x.ndim > 2 and batch_last(x).flags.c_contiguous
-    size, each = math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
+    last, size, each = _grouping(x, groups)
     y = _grouped(x, groups, last)
     m = _group_means(_area_sums(xp, y, None, last), size, last)
     y = y - m
@@ -234,8 +238,7 @@ group_norm.derivative(x=_group_norm_x, weight=_group_norm_weight, bias=lambda g:
 @group_norm.raw_derivative
 def _group_norm_raw(xp: Any, wanted: Any, g: Any, x: Any, weight: Any, m: Any, r: Any, groups: int) -> Any:
     # As in batch norm; the sums over single channels give dw and db and, times w, those over groups.
-    last = x.ndim > 2 and batch_last(x).flags.c_contiguous
-    size, each = math.prod(x.shape[1:]) // groups, (groups, -1, 1, 1) if last else (groups, -1, 1)
+    last, size, each = _grouping(x, groups)
     c, g = _grouped(x, groups, last) - m, _grouped(g, groups, last)
     g_sums, g_x_hat_sums = _area_sums(xp, g, None, last), r * _area_sums(xp, g, c, last)
     dw, db = (sums.sum(axis=3 if last else 0).reshape(-1) for sums in (g_x_hat_sums, g_sums))
